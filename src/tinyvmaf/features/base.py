@@ -1,0 +1,185 @@
+"""What every feature is: pure per-frame work, then a pass over the whole clip in frame order."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyvmaf.errors import UnknownNameError, UsageError
+from tinyvmaf.video.frame import FramePair
+
+Column: TypeAlias = npt.NDArray[np.float64]
+OptionValue: TypeAlias = bool | int | float
+Partial: TypeAlias = Any
+"""A few numbers that one feature takes from one frame pair; only that feature knows their meaning."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a feature, named as libvmaf names it.
+
+    Attributes:
+        name: The name users type.
+        default: Its value when nothing is said; its type is the option's type.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+        alias: Short name that a log key ends in when the value is not the default; None where libvmaf adds nothing.
+        help: One line for the reference page.
+    """
+
+    name: str
+    default: OptionValue
+    low: float = float("-inf")
+    high: float = float("inf")
+    alias: str | None = None
+    help: str = ""
+
+    def parse(self, value: str | OptionValue, feature: str) -> OptionValue:
+        """Turn what the user typed into a checked value of the option's type.
+
+        Args:
+            value: Text from the command line, or a Python value.
+            feature: Name of the feature, for the message.
+
+        Returns:
+            The value.
+
+        Raises:
+            UsageError: It does not parse or lies outside low .. high.
+        """
+        try:
+            parsed = self._convert(value)
+        except (KeyError, ValueError) as error:
+            kind = type(self.default).__name__
+            raise UsageError(f"Option {self.name} of feature {feature} takes a {kind}, not {value!r}.") from error
+        if not self.low <= parsed <= self.high:
+            raise UsageError(
+                f"Option {self.name} of feature {feature} lies between {self.low:g} and {self.high:g}, not at {value}."
+            )
+        return parsed
+
+    def _convert(self, value: str | OptionValue) -> OptionValue:
+        if isinstance(self.default, bool):
+            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
+        return type(self.default)(value)
+
+
+class Feature(ABC):
+    """A per-frame measurement of a frame pair.
+
+    Subclasses state facts as class attributes and write `update`; `compute` passes numbers through unless frames
+    look at their neighbours. An instance may be used by several threads at once.
+
+    Attributes:
+        name: The catalogue name, equal to the file name.
+        provides: Keys of the columns, in order, without option suffix.
+        options: What can be set.
+        planes: "luma" where the chroma planes are never read.
+        temporal: Whether every frame must be seen even when only some are scored.
+        unit: Unit of the values, empty for plain numbers.
+        higher_is_better: Direction of quality, None for a measure of content such as motion.
+        minimum_size: Smallest width and height in samples.
+    """
+
+    name: ClassVar[str]
+    provides: ClassVar[tuple[str, ...]]
+    options: ClassVar[tuple[Option, ...]] = ()
+    planes: ClassVar[Literal["luma", "all"]] = "luma"
+    temporal: ClassVar[bool] = False
+    unit: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool | None] = True
+    minimum_size: ClassVar[int] = 16
+
+    def __init__(self, **options: str | OptionValue) -> None:
+        """Check the options.
+
+        Args:
+            options: Values by option name; text is parsed.
+
+        Raises:
+            UnknownNameError: No such option.
+            UsageError: A value of the wrong type or out of range.
+        """
+        known = {option.name: option for option in self.options}
+        for name in options:
+            if name not in known:
+                names = ", ".join(known) or "none"
+                raise UnknownNameError(f"Feature {self.name} has no option {name!r}.", f"It has: {names}.")
+        self.values: dict[str, OptionValue] = {
+            name: option.parse(options[name], self.name) if name in options else option.default
+            for name, option in known.items()
+        }
+        self._local = threading.local()
+
+    @property
+    def suffix(self) -> str:
+        """What log keys end in: `_<alias>_<value>` of each option that is not at its default, by option name."""
+        changed = [o for o in self.options if o.alias is not None and self.values[o.name] != o.default]
+        return "".join(f"_{o.alias}_{float(self.values[o.name]):g}" for o in sorted(changed, key=lambda o: o.name))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the columns that `compute` returns, suffix included."""
+        return tuple(key + self.suffix for key in self.provides)
+
+    @property
+    def identity(self) -> tuple[str, tuple[tuple[str, OptionValue], ...]]:
+        """Equal for two features that compute the same columns."""
+        return self.name, tuple(sorted(self.values.items()))
+
+    def scratch(self, key: Any, make: Callable[[], T]) -> T:
+        """A work buffer of the calling thread, made on first use and kept while `key` stays the same.
+
+        Args:
+            key: What the buffer depends on, usually (height, width, dtype).
+            make: Makes it.
+
+        Returns:
+            The buffer.
+        """
+        if getattr(self._local, "key", None) != key:
+            self._local.key, self._local.value = key, make()
+        return self._local.value  # type: ignore[no-any-return]
+
+    @abstractmethod
+    def update(self, pair: FramePair) -> Partial:
+        """Measure one pair; pure apart from the thread's own scratch buffer.
+
+        Args:
+            pair: Both frames, equal in size and bits.
+
+        Returns:
+            The feature's partial result; for features that keep the default `compute`, one float per key.
+        """
+
+    def compute(self, partials: Sequence[Partial]) -> dict[str, Column]:
+        """Turn the partial results of all frames, in frame order, into one column per key.
+
+        Args:
+            partials: What `update` returned, in frame order.
+
+        Returns:
+            Key (suffix included) to float64 array of len(partials).
+        """
+        table = np.asarray(partials, dtype=np.float64).reshape(len(partials), len(self.keys))
+        return {key: np.ascontiguousarray(table[:, i]) for i, key in enumerate(self.keys)}
+
+    def aggregate(self, partials: Sequence[Partial]) -> Mapping[str, float]:
+        """Numbers of the whole clip that are not a pooling of the columns (such as apsnr).
+
+        Args:
+            partials: What `update` returned for the scored frames, in frame order.
+
+        Returns:
+            Key to value, usually empty.
+        """
+        return {}
+

@@ -1,0 +1,319 @@
+"""Loops of ADM: wavelet transform, decoupling and contrast masking, row by row, with no plane in between but the low band.
+
+The rows that one output row needs lie in slots of one flat buffer, so that every load and store of a loop is at a constant
+distance from the others and the loops vectorise without alias checks:
+
+    slots 0-2   reference bands h, v, d          slots 8-10   masking sums of three neighbouring rows (ring)
+    slots 3-5   distorted bands h, v, d          slots 11-16  restored signal h, v, d of two rows (ring)
+                                                 slots 17-22  cubes: reference h, v, d; masked signal h, v, d
+
+Slot row k starts at k * SLOT + MARGIN: the margin holds the sample left of column 0.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+
+from tinyvmaf.features.kernels.flags import FAST
+
+f4 = np.float32
+
+MARGIN: Final = 16
+SLOT: Final = 8192 + 64
+BUFFER: Final = 23 * SLOT
+"""Length of the slot buffer: bands up to 8192 - 2 * MARGIN wide."""
+
+DISTORTED: Final = 3
+MASK: Final = 8
+RESTORED: Final = 11
+CUBES: Final = 17
+
+L0: Final = f4(15826 / 32768)
+L1: Final = f4(27411 / 32768)
+L2: Final = f4(7345 / 32768)
+L3: Final = f4(-4240 / 32768)
+"""Daubechies-2 low-pass taps over 32768, as libvmaf's integer extractor has them; the high-pass is its mirror."""
+
+OFFSET: Final = f4(128 * (15826 + 27411 + 7345 - 4240) / 32768)
+"""Mid grey after the low-pass: taken off so that float32 keeps every fraction."""
+
+COSINE_SQUARED: Final = f4(np.cos(np.pi / 180) ** 2)
+"""Bands whose (h, v) vectors lie within one degree count as a change of contrast, not as distortion."""
+
+BORDER: Final = 0.1
+"""Share of each side that the sums leave out."""
+
+
+@numba.njit(inline="always", **FAST)
+def keep(value, steps):
+    """Round to 1/steps, or leave as it is where `steps` is None."""
+    if steps is None:
+        return value
+    return f4(np.floor(value * f4(steps) + f4(0.5))) * f4(1.0 / steps)
+
+
+@numba.njit(inline="always", **FAST)
+def fold(position, size):
+    """Index of a sample of the transform: mirrored before the first, repeated behind the last."""
+    if position < 0:
+        position = -position
+    if position >= size:
+        position = 2 * size - 1 - position
+    return max(position, 0)
+
+
+@numba.njit(**FAST)
+def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, first, bands):
+    """One row of the two-dimensional wavelet transform.
+
+    Args:
+        source: (H, stride) plane; `width` columns count.
+        unit: Factor that brings samples to 8-bit units.
+        offset: Taken off the vertical low-pass.
+        row: Output row.
+        fine, coarse: Rounding of the vertical and the horizontal pass in steps per unit, or None.
+        line: Work row for both vertical results, 2 * SLOT * 2 long.
+        low: Row of the low band, (width + 1) // 2.
+        slots: The slot buffer.
+        first: Slot of the h band; v and d follow.
+        bands: Whether the h, v and d rows are needed.
+    """
+    height = source.shape[0]
+    half = (width + 1) // 2
+    r0 = source[fold(2 * row - 1, height)]
+    r1 = source[fold(2 * row, height)]
+    r2 = source[fold(2 * row + 1, height)]
+    r3 = source[fold(2 * row + 2, height)]
+    under = line[1 : width + 1]
+    over = line[2 * SLOT + 1 : 2 * SLOT + width + 1]
+    for j in range(width):
+        s0 = f4(r0[j]) * unit
+        s1 = f4(r1[j]) * unit
+        s2 = f4(r2[j]) * unit
+        s3 = f4(r3[j]) * unit
+        under[j] = keep(L0 * s0 + L1 * s1 + L2 * s2 + L3 * s3 - offset, fine)
+        over[j] = keep(L3 * s0 - L2 * s1 + L1 * s2 - L0 * s3, fine)
+    for base in (0, 2 * SLOT):
+        line[base] = line[base + min(2, width)]
+        line[base + width + 1] = line[base + width]
+        line[base + width + 2] = line[base + max(width - 1, 1)]
+    t = line[: 2 * half + 2]
+    for j in range(half):
+        low[j] = keep(L0 * t[2 * j] + L1 * t[2 * j + 1] + L2 * t[2 * j + 2] + L3 * t[2 * j + 3], coarse)
+    if bands:
+        base = first * SLOT + MARGIN
+        h = slots[base : base + half]
+        v = slots[base + SLOT : base + SLOT + half]
+        d = slots[base + 2 * SLOT : base + 2 * SLOT + half]
+        o = line[2 * SLOT : 2 * SLOT + 2 * half + 2]
+        for j in range(half):
+            v[j] = keep(L3 * t[2 * j] - L2 * t[2 * j + 1] + L1 * t[2 * j + 2] - L0 * t[2 * j + 3], coarse)
+        for j in range(half):
+            h[j] = keep(L0 * o[2 * j] + L1 * o[2 * j + 1] + L2 * o[2 * j + 2] + L3 * o[2 * j + 3], coarse)
+        for j in range(half):
+            d[j] = keep(L3 * o[2 * j] - L2 * o[2 * j + 1] + L1 * o[2 * j + 2] - L0 * o[2 * j + 3], coarse)
+
+
+@numba.njit(inline="always", **FAST)
+def restore(original, test, contrast, gain):
+    """The part of a test coefficient that the original explains; `contrast`: enhancement up to `gain` is allowed."""
+    kept = min(max(test, min(original, f4(0))), max(original, f4(0)))
+    raised = min(kept * gain, test) if kept > f4(0) else max(kept * gain, test)
+    raised = raised if kept != f4(0) else f4(0)
+    return raised if contrast else kept
+
+
+@numba.njit(**FAST)
+def decouple(slots, left, count, restored, mask, gain, straight, diagonal):
+    """Split the distorted bands of one row into restored signal and additive impairment.
+
+    Writes the CSF-weighted magnitude of the restored signal (three slots from `restored`) and the sum over the bands of
+    the CSF-weighted impairment (slot `mask`).
+    """
+    base = left + MARGIN
+    b = slots[base : base + BUFFER - SLOT + count]
+    xs = restored * SLOT
+    cs = mask * SLOT
+    x = slots[base + xs : base + xs + 2 * SLOT + count]
+    c = slots[base + cs : base + cs + count]
+    for j in range(count):
+        oh = b[j]
+        ov = b[SLOT + j]
+        od = b[2 * SLOT + j]
+        th = b[3 * SLOT + j]
+        tv = b[4 * SLOT + j]
+        td = b[5 * SLOT + j]
+        dot = oh * th + ov * tv
+        contrast = (dot >= f4(0)) and (dot * dot >= COSINE_SQUARED * (oh * oh + ov * ov) * (th * th + tv * tv))
+        rh = restore(oh, th, contrast, gain)
+        rv = restore(ov, tv, contrast, gain)
+        rd = restore(od, td, contrast, gain)
+        x[j] = abs(rh) * straight
+        x[SLOT + j] = abs(rv) * straight
+        x[2 * SLOT + j] = abs(rd) * diagonal
+        c[j] = straight * (abs(th - rh) + abs(tv - rv)) + diagonal * abs(td - rd)
+
+
+@numba.njit(**FAST)
+def cubes(slots, left, count):
+    """Cubes of the reference bands' magnitudes, into the first three cube slots."""
+    base = left + MARGIN
+    b = slots[base : base + 2 * SLOT + count]
+    out = slots[base + CUBES * SLOT : base + CUBES * SLOT + 2 * SLOT + count]
+    for band in range(3):
+        source = b[band * SLOT : band * SLOT + count]
+        target = out[band * SLOT : band * SLOT + count]
+        for j in range(count):
+            x = abs(source[j])
+            target[j] = x * x * x
+
+
+@numba.njit(**FAST)
+def masked_cubes(slots, left, count, restored, above, at, below):
+    """Cubes of what the restored signal of a row has above its masking threshold, into the last three cube slots.
+
+    The threshold is a 3 x 3 sum of the impairment over all bands, 1/30 each and 1/15 for the centre.
+    """
+    base = left + MARGIN
+    x = slots[base + restored * SLOT : base + restored * SLOT + 2 * SLOT + count]
+    upper = slots[base + above * SLOT - 1 : base + above * SLOT + count + 1]
+    centre = slots[base + at * SLOT - 1 : base + at * SLOT + count + 1]
+    lower = slots[base + below * SLOT - 1 : base + below * SLOT + count + 1]
+    target = slots[base + (CUBES + 3) * SLOT : base + (CUBES + 5) * SLOT + count]
+    for j in range(count):
+        threshold = upper[j] + upper[j + 1] + upper[j + 2]
+        threshold += centre[j] + f4(2) * centre[j + 1] + centre[j + 2]
+        threshold += lower[j] + lower[j + 1] + lower[j + 2]
+        threshold *= f4(1 / 30)
+        h = max(x[j] - threshold, f4(0))
+        v = max(x[SLOT + j] - threshold, f4(0))
+        d = max(x[2 * SLOT + j] - threshold, f4(0))
+        target[j] = h * h * h
+        target[SLOT + j] = v * v * v
+        target[2 * SLOT + j] = d * d * d
+
+
+@numba.njit(**FAST)
+def add_row(slots, first, left, count, weights, row, sums):
+    """Add the sums of three cube slots, weighted where there are weights, to sums[0:3]."""
+    for band in range(3):
+        base = (first + band) * SLOT + MARGIN + left
+        values = slots[base : base + count]
+        if weights is not None:
+            weight = weights[row, left : left + count]
+            for j in range(count):
+                values[j] *= weight[j]
+        part = f4(0)
+        for j in range(count):
+            part += values[j]
+        sums[band] += np.float64(part)
+
+
+@numba.njit(**FAST)
+def scale(
+    reference, distorted, unit, offset, width, fine, coarse, gain, straight, diagonal, weights,
+    low_x, low_y, slots, line, sums,
+):  # fmt: skip
+    """Sums of one scale.
+
+    Args:
+        reference, distorted: (H, stride) planes; `width` columns count.
+        unit, offset, fine, coarse: See `transform`.
+        gain: Largest enhancement gain.
+        straight, diagonal: CSF weight of the h and v bands, and of the d band.
+        weights: (H + 1) // 2 rows of weights at the bands' size, or None.
+        low_x, low_y: Low bands, written.
+        slots, line: Work buffers.
+        sums: (7,): cubes of the reference h, v, d; cubes of the masked signal h, v, d; total weight.
+    """
+    height = (reference.shape[0] + 1) // 2
+    half = (width + 1) // 2
+    left = max(int(half * BORDER - 0.5), 0)
+    top = max(int(height * BORDER - 0.5), 0)
+    right = half - left
+    bottom = height - top
+    start = max(left - 1, 0)
+    end = min(right + 1, half)
+    for k in range(7):
+        sums[k] = 0.0
+    for i in range(height + 1):
+        needed = top - 1 <= i <= bottom and i < height
+        if i < height:
+            transform(reference, unit, offset, width, i, fine, coarse, line, low_x[i], slots, 0, needed)
+            transform(distorted, unit, offset, width, i, fine, coarse, line, low_y[i], slots, DISTORTED, needed)
+        if needed:
+            mask = MASK + i % 3
+            decouple(slots, start, end - start, RESTORED + 3 * (i % 2), mask, gain, straight, diagonal)
+            edge = mask * SLOT + MARGIN
+            slots[edge - 1] = slots[edge + min(1, half - 1)]
+            slots[edge + half] = slots[edge + half - 1]
+            if top <= i < bottom:
+                cubes(slots, left, right - left)
+                add_row(slots, CUBES, left, right - left, weights, i, sums[0:3])
+        c = i - 1
+        if top <= c < bottom:
+            above = MASK + (c - 1) % 3 if c > 0 else MASK + min(1, height - 1)
+            below = MASK + i % 3 if i < height else MASK + c % 3
+            masked_cubes(slots, left, right - left, RESTORED + 3 * (c % 2), above, MASK + c % 3, below)
+            add_row(slots, CUBES + 3, left, right - left, weights, c, sums[3:6])
+    if weights is None:
+        sums[6] = np.float64((right - left) * (bottom - top))
+    else:
+        for i in range(top, bottom):
+            for j in range(left, right):
+                sums[6] += np.float64(weights[i, j])
+
+
+@numba.njit(**FAST)
+def halve(source, width, out):
+    """Mean of every 2 x 2 block of a weight plane; an odd last row or column counts twice."""
+    height = source.shape[0]
+    for i in range((height + 1) // 2):
+        upper = source[2 * i]
+        lower = source[min(2 * i + 1, height - 1)]
+        target = out[i]
+        for j in range(width // 2):
+            target[j] = (upper[2 * j] + upper[2 * j + 1] + lower[2 * j] + lower[2 * j + 1]) * f4(0.25)
+        if width % 2:
+            target[width // 2] = (upper[width - 1] + lower[width - 1]) * f4(0.5)
+
+
+@numba.njit(**FAST)
+def frame(
+    reference, distorted, unit, width, gain, csf, weights,
+    x1, y1, w1, x2, y2, w2, x3, y3, w3, x4, y4, w4, slots, line, sums,
+):  # fmt: skip
+    """Sums of all four scales.
+
+    Args:
+        reference, distorted: (H, stride) uint8 or uint16 luma; `width` columns count.
+        unit: Factor that brings samples to 8-bit units, 2**(8 - bits).
+        gain: Largest enhancement gain: 100, or 1 for NEG models.
+        csf: (4, 2) float32: CSF weight of the straight and the diagonal bands, scale by scale.
+        weights: (H, W) float32, or None for all ones.
+        x1 .. w4: Low bands and weights, each half (rounded up) as large as the one before.
+        slots, line: Work buffers, BUFFER and 4 * SLOT long, float32.
+        sums: (4, 7) float64, see `scale`.
+    """
+    g = f4(gain)
+    one = f4(1)
+    zero = f4(0)
+    half = (width + 1) // 2
+    quarter = (half + 1) // 2
+    eighth = (quarter + 1) // 2
+    if weights is not None:
+        halve(weights, width, w1)
+        halve(w1, half, w2)
+        halve(w2, quarter, w3)
+        halve(w3, eighth, w4)
+    # Only the first scale's roundings show in the score; the bands of the others carry more fraction bits.
+    scale(
+        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, g, csf[0, 0], csf[0, 1], w1,
+        x1, y1, slots, line, sums[0],
+    )  # fmt: skip
+    scale(x1, y1, one, zero, half, None, None, g, csf[1, 0], csf[1, 1], w2, x2, y2, slots, line, sums[1])
+    scale(x2, y2, one, zero, quarter, None, None, g, csf[2, 0], csf[2, 1], w3, x3, y3, slots, line, sums[2])
+    scale(x3, y3, one, zero, eighth, None, None, g, csf[3, 0], csf[3, 1], w4, x4, y4, slots, line, sums[3])

@@ -1,0 +1,68 @@
+"""Small pieces that several kernels share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+
+from tinyvmaf.features.kernels.flags import FAST
+
+f4 = np.float32
+f8 = np.float64
+i4 = np.int32
+
+_SQRT_HALF_BITS: Final = 0x3F3504F3
+"""sqrt(1/2) as float32 bits: mantissas are taken around 1, from sqrt(1/2) to sqrt(2)."""
+
+_EXPONENT_MASK: Final = -0x800000
+"""Sign and exponent of a float32."""
+
+
+@numba.njit(inline="always", **FAST)
+def log2(x):
+    """Binary logarithm of a positive, normal float32, to about 2e-7.
+
+    Integer steps stay narrowable to 32 bits (mask and subtract, no shift), so sixteen lanes fit one register. The
+    polynomial is a minimax fit of log2(1 + m) / m.
+    """
+    bits = f4(x).view(np.int32)
+    exponent = i4((bits - i4(_SQRT_HALF_BITS)) & i4(_EXPONENT_MASK))
+    m = i4(bits - exponent).view(np.float32) - f4(1.0)
+    p = f4(-0.10260174)
+    p = p * m + f4(0.1765909)
+    p = p * m + f4(-0.18735744)
+    p = p * m + f4(0.20295597)
+    p = p * m + f4(-0.2400087)
+    p = p * m + f4(0.28868106)
+    p = p * m + f4(-0.36068833)
+    p = p * m + f4(0.48089471)
+    p = p * m + f4(-0.72134755)
+    p = p * m + f4(1.44269502)
+    return f4(exponent) * f4(1.0 / (1 << 23)) + p * m
+
+
+@numba.njit(inline="always", **FAST)
+def mirror(position, size):
+    """Index of a sample beyond either edge, the edge sample itself not repeated."""
+    if position < 0:
+        position = -position
+    if position >= size:
+        position = 2 * size - 2 - position
+    return position
+
+
+@numba.njit(**FAST)
+def load_row(plane, unit, row, first, count, width, out, base):
+    """Copy `count` samples of one row from column `first` on, times `unit`, mirrored at both edges, to out[base:]."""
+    left = max(0, -first)
+    right = min(count, width - first)
+    source = plane[row, first + left : first + right]
+    target = out[base + left : base + right]
+    for j in range(right - left):
+        target[j] = f4(source[j]) * unit
+    for j in range(left):
+        out[base + j] = f4(plane[row, -(first + j)]) * unit
+    for j in range(right, count):
+        out[base + j] = f4(plane[row, 2 * width - 2 - (first + j)]) * unit

@@ -1,0 +1,15 @@
+"""How every kernel is compiled, named once."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+FAST: Final[dict[str, Any]] = {
+    # Kernels never see or make a NaN or an infinity (no division by zero: each divisor carries an epsilon), and do not
+    # tell -0 from 0; contraction to FMA, re-association and reciprocals are what lets sums use vector registers.
+    "fastmath": {"nnan", "ninf", "nsz", "contract", "reassoc", "arcp", "afn"},
+    "nogil": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+}
+"""Keyword arguments of every `numba.njit` here."""

@@ -1,0 +1,88 @@
+"""Visual information fidelity, scales 0 to 3, as libvmaf's integer extractor computes it.
+
+Source: H. R. Sheikh and A. C. Bovik, "Image information and visual quality", IEEE Transactions on Image Processing
+15(2), 2006, in the pixel-domain form of libvmaf's `integer_vif`: Gaussian windows over 65536, means and decimated planes
+kept to 1/256. Each scale is the share of the reference's information that the distorted frame still carries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyvmaf.features.base import Feature, Option
+from tinyvmaf.features.kernels.native import Kernel
+from tinyvmaf.video.frame import FramePair
+
+SCALES: Final = 4
+
+_ROWS: Final = 2 * (32 + 16) * 208
+_MOMENTS: Final = 5 * 208
+_FILTERED: Final = 5 * 192
+_TERMS: Final = 2 * 192
+"""Sizes of the kernel's tile buffers: see features/kernels/generate_vif.py."""
+
+_frame = Kernel("vif", "frame")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scratch:
+    """Work memory of one thread for one frame size."""
+
+    planes: tuple[npt.NDArray[np.float32], ...]
+    weights: tuple[npt.NDArray[np.float32], ...]
+    buffers: tuple[npt.NDArray[np.float32] | npt.NDArray[np.float64], ...]
+
+    @classmethod
+    def make(cls, height: int, width: int, weighted: bool) -> _Scratch:
+        shapes = [(max(height >> s, 1), max(width >> s, 1)) for s in range(1, SCALES)]
+        return cls(
+            planes=tuple(np.zeros(shape, np.float32) for shape in shapes for _ in "xy"),
+            weights=tuple(np.zeros(shape, np.float32) for shape in shapes) if weighted else (),
+            buffers=(
+                *(np.zeros(size, np.float32) for size in (_ROWS, _MOMENTS, _FILTERED)),
+                *(np.zeros(size, np.float64) for size in (_ROWS, _MOMENTS, _FILTERED)),
+                np.zeros(_TERMS, np.float32),
+                *(np.zeros(width + 16, np.float64) for _ in range(3)),
+            ),
+        )
+
+
+class Vif(Feature):
+    """VIF of luma at four scales, 0 (nothing left) to 1 (identical); enhancement may exceed 1."""
+
+    name = "vif"
+    provides = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3")
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("vif_enhn_gain_limit", 100.0, 1.0, 100.0, "egl", "Largest enhancement gain; 1 rewards no enhancement."),
+    )
+
+    def update(self, pair: FramePair) -> list[float]:
+        """VIF of one pair: one value per scale."""
+        numbers = self.sums(pair)
+        return [float(n / d) if d > 0 else 1.0 for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
+
+    def sums(self, pair: FramePair) -> npt.NDArray[np.float64]:
+        """Numerator and denominator of each scale.
+
+        Args:
+            pair: The frames, at least 16 x 16.
+
+        Returns:
+            (8,) float64: numerator, denominator, scale by scale; both are sums of log2 terms in bits.
+        """
+        height, width = pair.reference.luma.shape
+        weighted = pair.weights is not None
+        scratch = self.scratch((height, width, weighted), lambda: _Scratch.make(height, width, weighted))
+        x, y = scratch.planes[0::2], scratch.planes[1::2]
+        w = scratch.weights if weighted else (None, None, None)
+        sums = np.empty(2 * SCALES)
+        _frame(
+            pair.reference.luma, pair.distorted.luma, 2.0 ** (8 - pair.bits), width,
+            float(self.values["vif_enhn_gain_limit"]), pair.weights,
+            x[0], y[0], w[0], x[1], y[1], w[1], x[2], y[2], w[2], *scratch.buffers, sums,
+        )  # fmt: skip
+        return sums

@@ -1,0 +1,1 @@
+"""Frames from files, and two files paired frame by frame."""
