@@ -58,26 +58,24 @@ def _csf() -> npt.NDArray[np.float64]:
 
 
 CSF: Final = _csf()
-_KERNEL_CSF: Final = np.vstack([_INTEGER_CSF, CSF[1:]]).astype(np.float32)
+_KERNEL_CSF: Final = np.vstack([_INTEGER_CSF, CSF[1:]])
 
 
 @dataclass(frozen=True, slots=True)
 class _Scratch:
     """Work memory of one thread for one frame size."""
 
-    planes: tuple[npt.NDArray[np.float32], ...]
+    planes: tuple[npt.NDArray[np.float64], ...]
     weights: tuple[npt.NDArray[np.float32], ...]
-    slots: npt.NDArray[np.float32]
-    line: npt.NDArray[np.float32]
+    buffers: tuple[npt.NDArray[np.float32] | npt.NDArray[np.float64], ...]
 
     @classmethod
     def make(cls, height: int, width: int, weighted: bool) -> _Scratch:
         shapes = [(-(-height >> s), -(-width >> s)) for s in range(1, SCALES + 1)]
         return cls(
-            planes=tuple(np.zeros(shape, np.float32) for shape in shapes for _ in "xy"),
+            planes=tuple(np.zeros(shape, np.float64) for shape in shapes for _ in "xy"),
             weights=tuple(np.zeros(shape, np.float32) for shape in shapes) if weighted else (),
-            slots=np.zeros(_SLOTS, np.float32),
-            line=np.zeros(_LINE, np.float32),
+            buffers=tuple(np.zeros(size, kind) for kind in (np.float32, np.float64) for size in (_SLOTS, _LINE)),
         )
 
 
@@ -127,6 +125,6 @@ class Adm(Feature):
         _frame(
             pair.reference.luma, pair.distorted.luma, 2.0 ** (8 - pair.bits), width,
             float(self.values["adm_enhn_gain_limit"]), _KERNEL_CSF, pair.weights, *levels,
-            scratch.slots, scratch.line, sums,
+            *scratch.buffers, sums,
         )  # fmt: skip
         return sums

@@ -20,6 +20,7 @@ import numpy as np
 from tinyvmaf.features.kernels.flags import FAST
 
 f4 = np.float32
+f8 = np.float64
 
 MARGIN: Final = 16
 SLOT: Final = 8192 + 64
@@ -56,6 +57,14 @@ def keep(value, steps):
 
 
 @numba.njit(inline="always", **FAST)
+def sample(value, unit):
+    """A sample in 8-bit units: float32 of a code value, or the value itself where `unit` is None."""
+    if unit is None:
+        return value
+    return f4(value) * unit
+
+
+@numba.njit(inline="always", **FAST)
 def fold(position, size):
     """Index of a sample of the transform: mirrored before the first, repeated behind the last."""
     if position < 0:
@@ -71,7 +80,7 @@ def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, 
 
     Args:
         source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units.
+        unit: Factor that brings samples to 8-bit units, None for samples that are.
         offset: Taken off the vertical low-pass.
         row: Output row.
         fine, coarse: Rounding of the vertical and the horizontal pass in steps per unit, or None.
@@ -90,10 +99,10 @@ def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, 
     under = line[1 : width + 1]
     over = line[2 * SLOT + 1 : 2 * SLOT + width + 1]
     for j in range(width):
-        s0 = f4(r0[j]) * unit
-        s1 = f4(r1[j]) * unit
-        s2 = f4(r2[j]) * unit
-        s3 = f4(r3[j]) * unit
+        s0 = sample(r0[j], unit)
+        s1 = sample(r1[j], unit)
+        s2 = sample(r2[j], unit)
+        s3 = sample(r3[j], unit)
         under[j] = keep(L0 * s0 + L1 * s1 + L2 * s2 + L3 * s3 - offset, fine)
         over[j] = keep(L3 * s0 - L2 * s1 + L1 * s2 - L0 * s3, fine)
     for base in (0, 2 * SLOT):
@@ -146,8 +155,11 @@ def decouple(slots, left, count, restored, mask, gain, straight, diagonal):
         th = b[3 * SLOT + j]
         tv = b[4 * SLOT + j]
         td = b[5 * SLOT + j]
-        dot = oh * th + ov * tv
-        contrast = (dot >= f4(0)) and (dot * dot >= COSINE_SQUARED * (oh * oh + ov * ov) * (th * th + tv * tv))
+        # In float64, then rounded once, as libvmaf has it: a coefficient at one degree falls on the same side.
+        dot = f8(f4(f8(oh) * f8(th) + f8(ov) * f8(tv)))
+        original = f8(f4(f8(oh) * f8(oh) + f8(ov) * f8(ov)))
+        test = f8(f4(f8(th) * f8(th) + f8(tv) * f8(tv)))
+        contrast = (dot >= 0.0) and (dot * dot >= f8(COSINE_SQUARED) * original * test)
         rh = restore(oh, th, contrast, gain)
         rv = restore(ov, tv, contrast, gain)
         rd = restore(od, td, contrast, gain)
@@ -206,10 +218,10 @@ def add_row(slots, first, left, count, weights, row, sums):
             weight = weights[row, left : left + count]
             for j in range(count):
                 values[j] *= weight[j]
-        part = f4(0)
+        part = values[0] * f4(0)
         for j in range(count):
             part += values[j]
-        sums[band] += np.float64(part)
+        sums[band] += f8(part)
 
 
 @numba.njit(**FAST)
@@ -284,7 +296,7 @@ def halve(source, width, out):
 @numba.njit(**FAST)
 def frame(
     reference, distorted, unit, width, gain, csf, weights,
-    x1, y1, w1, x2, y2, w2, x3, y3, w3, x4, y4, w4, slots, line, sums,
+    x1, y1, w1, x2, y2, w2, x3, y3, w3, x4, y4, w4, slots, line, wide_slots, wide_line, sums,
 ):  # fmt: skip
     """Sums of all four scales.
 
@@ -292,15 +304,13 @@ def frame(
         reference, distorted: (H, stride) uint8 or uint16 luma; `width` columns count.
         unit: Factor that brings samples to 8-bit units, 2**(8 - bits).
         gain: Largest enhancement gain: 100, or 1 for NEG models.
-        csf: (4, 2) float32: CSF weight of the straight and the diagonal bands, scale by scale.
+        csf: (4, 2) float64: CSF weight of the straight and the diagonal bands, scale by scale.
         weights: (H, W) float32, or None for all ones.
-        x1 .. w4: Low bands and weights, each half (rounded up) as large as the one before.
+        x1 .. w4: Low bands (float64) and weights (float32), each half (rounded up) as large as the one before.
         slots, line: Work buffers, BUFFER and 4 * SLOT long, float32.
+        wide_slots, wide_line: The same in float64.
         sums: (4, 7) float64, see `scale`.
     """
-    g = f4(gain)
-    one = f4(1)
-    zero = f4(0)
     half = (width + 1) // 2
     quarter = (half + 1) // 2
     eighth = (quarter + 1) // 2
@@ -309,11 +319,11 @@ def frame(
         halve(w1, half, w2)
         halve(w2, quarter, w3)
         halve(w3, eighth, w4)
-    # Only the first scale's roundings show in the score; the bands of the others carry more fraction bits.
+    # The first scale is fixed point of few bits, which float32 holds exactly; the others carry more.
     scale(
-        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, g, csf[0, 0], csf[0, 1], w1,
+        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), w1,
         x1, y1, slots, line, sums[0],
     )  # fmt: skip
-    scale(x1, y1, one, zero, half, None, None, g, csf[1, 0], csf[1, 1], w2, x2, y2, slots, line, sums[1])
-    scale(x2, y2, one, zero, quarter, None, None, g, csf[2, 0], csf[2, 1], w3, x3, y3, slots, line, sums[2])
-    scale(x3, y3, one, zero, eighth, None, None, g, csf[3, 0], csf[3, 1], w4, x4, y4, slots, line, sums[3])
+    scale(x1, y1, None, 0.0, half, None, None, gain, csf[1, 0], csf[1, 1], w2, x2, y2, wide_slots, wide_line, sums[1])
+    scale(x2, y2, None, 0.0, quarter, None, None, gain, csf[2, 0], csf[2, 1], w3, x3, y3, wide_slots, wide_line, sums[2])
+    scale(x3, y3, None, 0.0, eighth, None, None, gain, csf[3, 0], csf[3, 1], w4, x4, y4, wide_slots, wide_line, sums[3])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import importlib.metadata
+import importlib.util
 import json
 import mmap
 import os
@@ -84,7 +84,10 @@ def _build_key() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     for package in ("numba", "llvmlite"):
-        digest.update(importlib.metadata.version(package).encode())
+        # Their version files, found without importing them or parsing package metadata, which would take longer.
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            digest.update(Path(spec.origin).with_name("_version.py").read_bytes())
     digest.update(_processor())
     return digest.hexdigest()[:24]
 

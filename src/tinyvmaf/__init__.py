@@ -1,0 +1,53 @@
+"""tinyvmaf: how good does this encode look, and where does it break?
+
+>>> import tinyvmaf
+>>> result = tinyvmaf.score("reference.mkv", "distorted.mkv")  # doctest: +SKIP
+>>> result.score("vmaf"), result.pooled("vmaf").p5  # doctest: +SKIP
+
+Every name is loaded on first use: importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from tinyvmaf._version import __version__
+
+_HOMES = {
+    "ContractError": "tinyvmaf.errors",
+    "DataError": "tinyvmaf.errors",
+    "MismatchError": "tinyvmaf.errors",
+    "MissingExtraError": "tinyvmaf.errors",
+    "ModelError": "tinyvmaf.errors",
+    "PairingPolicy": "tinyvmaf.video.policy",
+    "RawFormat": "tinyvmaf.video.raw",
+    "Result": "tinyvmaf.score.result",
+    "RunError": "tinyvmaf.errors",
+    "TinyVmafError": "tinyvmaf.errors",
+    "TruncatedVideoError": "tinyvmaf.errors",
+    "UnknownNameError": "tinyvmaf.errors",
+    "UnreadableVideoError": "tinyvmaf.errors",
+    "UsageError": "tinyvmaf.errors",
+    "VideoError": "tinyvmaf.errors",
+    "load_model": "tinyvmaf.score.compare",
+    "make_feature": "tinyvmaf.score.pipeline",
+    "open_arrays": "tinyvmaf.video.reader",
+    "open_video": "tinyvmaf.video.reader",
+    "read_log": "tinyvmaf.score.logs",
+    "score": "tinyvmaf.score.compare",
+    "write_log": "tinyvmaf.score.logs",
+}
+_RENAMED = {"score": "compare"}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tinyvmaf' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), _RENAMED.get(name, name))
+
+
+def __dir__() -> list[str]:
+    return __all__

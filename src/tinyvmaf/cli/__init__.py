@@ -1,0 +1,1 @@
+"""Doors for the shell: one module per command, no logic of their own."""

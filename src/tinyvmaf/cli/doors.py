@@ -1,0 +1,59 @@
+"""How every command ends: errors become one line and an exit code, whatever happened becomes visible."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from tinyvmaf.errors import TinyVmafError
+
+INTERRUPTED = 130
+
+
+def run(name: str, command: Callable[[], int]) -> int:
+    """Run a command.
+
+    Args:
+        name: Program name, put before every message.
+        command: Does the work and returns an exit code.
+
+    Returns:
+        0 done, 2 a user's mistake or a refused pair, 1 a run that failed, 130 interrupted.
+    """
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return command()
+    except TinyVmafError as error:
+        say(name, str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        say(name, "interrupted; nothing was written")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does. Standard output must not be flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("TINYVMAF_DEBUG"):
+            raise
+        detail = " ".join(str(error).split())
+        say(name, f"failed: {type(error).__name__}: {detail} (set TINYVMAF_DEBUG=1 for the traceback)")
+        return 1
+
+
+def say(name: str, text: str) -> None:
+    """Print one line on standard error.
+
+    Args:
+        name: Program name.
+        text: What to say.
+    """
+    print(f"{name}: {text}", file=sys.stderr, flush=True)
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    """Stop as Ctrl-C does, so that nothing half written stays behind."""
+    raise KeyboardInterrupt

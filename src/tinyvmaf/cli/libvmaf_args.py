@@ -1,0 +1,229 @@
+"""The command line of libvmaf's `vmaf` tool, read into one value.
+
+Source: libvmaf 3.2 and its documentation. What libvmaf ignores in silence is an error here, and numbers with a leading
+zero are decimal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from tinyvmaf.cli.flags import Flag, help_text, parse_flags, unsigned
+from tinyvmaf.cli.libvmaf_grammar import FeatureSpec, ModelSpec, parse_feature, parse_model
+from tinyvmaf.errors import UsageError
+from tinyvmaf.score.logs.names import LOG_NAMES, log_name
+from tinyvmaf.score.logs.precision import LEGACY, NumberFormat, parse_precision
+
+MAX_MODELS = 32
+MAX_FEATURES = 32
+MAX_SIZE = 1 << 16
+FORMATS = ("xml", "json", "csv", "sub")
+RAW = ("width", "height", "pixel_format", "bitdepth")
+
+_PRESETS: dict[str, tuple[str, ...]] = {
+    **{f"aom_ctc {version}": ("ciede", "psnr_hvs") for version in ("v1.0", "v2.0")},
+    **{f"aom_ctc v{major}.0": ("ciede", "psnr_hvs", "cambi") for major in range(3, 8)},
+    "nflx_ctc v1.0": ("cambi", "the model vmaf_4k_v0.6.1neg"),
+}
+"""Each preset of libvmaf, and what of it is not here."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibvmafArgs:
+    """A parsed command line.
+
+    Attributes:
+        reference: Path of the reference.
+        distorted: Path of the distorted video.
+        width: Luma width of raw input, None where the files state their own format; likewise the next three.
+        height: Luma height of raw input.
+        pixel_format: "400", "420", "422" or "444".
+        bitdepth: 8, 10, 12 or 16.
+        models: What to score with; empty with no_prediction and no --model.
+        features: What to measure beyond what the models need.
+        output: Path of the log, None for no log.
+        format: "xml", "json", "csv" or "sub".
+        precision: How the log prints numbers.
+        threads: 0 where not given.
+        subsample: Score frames whose number is a multiple of it; 0 and 1 mean every frame.
+        frame_cnt: Most frames to compare, 0 for all.
+        frame_skip_ref: Frames to skip at the start of the reference.
+        frame_skip_dist: Frames to skip at the start of the distorted video.
+        cpumask: As given, None where absent; it has no effect here, which the caller says.
+        gpumask: Likewise.
+        no_prediction: Measure features only.
+        quiet: No progress.
+        version: Print the version and stop; nothing else is checked then.
+        help: Print the help and stop, likewise.
+        extra: Values of the caller's own flags, by key.
+    """
+
+    reference: str = ""
+    distorted: str = ""
+    width: int | None = None
+    height: int | None = None
+    pixel_format: str | None = None
+    bitdepth: int | None = None
+    models: tuple[ModelSpec, ...] = ()
+    features: tuple[FeatureSpec, ...] = ()
+    output: str | None = None
+    format: str = "xml"
+    precision: NumberFormat = LEGACY
+    threads: int = 0
+    subsample: int = 0
+    frame_cnt: int = 0
+    frame_skip_ref: int = 0
+    frame_skip_dist: int = 0
+    cpumask: int | None = None
+    gpumask: int | None = None
+    no_prediction: bool = False
+    quiet: bool = False
+    version: bool = False
+    help: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def _size(text: str) -> int:
+    value = unsigned(text)
+    if not 1 <= value <= MAX_SIZE:
+        raise ValueError(text)
+    return value
+
+
+def _bits(text: str) -> int:
+    value = unsigned(text)
+    if value not in (8, 10, 12, 16):
+        raise ValueError(text)
+    return value
+
+
+def _preset(name: str) -> Callable[[str], NoReturn]:
+    def refuse(text: str) -> NoReturn:
+        missing = _PRESETS.get(f"{name} {text}")
+        if missing is None:
+            known = ", ".join(preset.split()[1] for preset in _PRESETS if preset.startswith(name))
+            raise UsageError(f"--{name} has no version {text!r}.", f"libvmaf knows {known}.")
+        raise UsageError(
+            f"--{name} {text} needs {', '.join(missing)}, which tinyvmaf does not have.",
+            "Name the models and features you want with --model and --feature.",
+        )
+
+    return refuse
+
+
+def _number(name: str, help_line: str, short: str = "", default: int | None = 0) -> Flag:
+    return Flag(name, "N", help_line, short, unsigned, default, rule="a whole number")
+
+
+def _switch(name: str, help_line: str, short: str = "") -> Flag:
+    return Flag(name, None, help_line, short, default=False)
+
+
+def _format(name: str) -> Flag:
+    return Flag(name, None, f"write the log as {name.upper()}", default=FORMATS[0], constant=name, into="format")
+
+
+_SIZE_RULE = f"a size from 1 to {MAX_SIZE}"
+FLAGS: tuple[Flag, ...] = (
+    Flag("reference", "FILE", "reference video", "r"),
+    Flag("distorted", "FILE", "distorted video", "d"),
+    Flag("width", "N", "width of raw video", "w", _size, rule=_SIZE_RULE),
+    Flag("height", "N", "height of raw video", "h", _size, rule=_SIZE_RULE),
+    Flag("pixel_format", "420|422|444|400", "chroma format of raw video", "p", _choice("420", "422", "444", "400")),
+    Flag("bitdepth", "8|10|12|16", "bits per sample of raw video", "b", _bits),
+    Flag("model", "KEY=VALUE:...", "version=NAME or path=FILE, name=NAME", "m", parse_model, repeat=True),
+    Flag("feature", "NAME[=KEY=VALUE:...]", "measure this too", parse=parse_feature, repeat=True),
+    Flag("output", "FILE", "write a log", "o"),
+    *(_format(name) for name in FORMATS),
+    Flag("precision", "1..17|max|full|legacy", "digits in the log", parse=parse_precision, default=LEGACY),
+    _number("threads", "worker threads"),
+    _number("subsample", "score every so many frames"),
+    _number("frame_cnt", "compare at most so many frames"),
+    _number("frame_skip_ref", "skip the first frames of the reference"),
+    _number("frame_skip_dist", "skip the first frames of the distorted video"),
+    _switch("no_prediction", "measure features only", "n"),
+    _number("cpumask", "accepted, without effect", "c", None),
+    _number("gpumask", "accepted, without effect", default=None),
+    Flag("aom_ctc", "VERSION", "refused: names the features that are missing", parse=_preset("aom_ctc")),
+    Flag("nflx_ctc", "VERSION", "refused: names the features that are missing", parse=_preset("nflx_ctc")),
+    _switch("quiet", "no progress", "q"),
+    _switch("version", "print the version", "v"),
+    _switch("help", "print this help (-h is the height)"),
+)
+"""libvmaf's options."""
+
+
+def parse_args(arguments: Sequence[str], extra: Sequence[Flag] = ()) -> LibvmafArgs:
+    """Read a command line.
+
+    Args:
+        arguments: Without the program's name.
+        extra: Further options; their values end in `LibvmafArgs.extra`.
+
+    Returns:
+        What it says. Where it asks for version or help, nothing behind that is looked at.
+
+    Raises:
+        UsageError: It breaks a rule; UnknownNameError where a name does not exist here.
+    """
+    values = parse_flags(arguments, (*FLAGS, *extra), stop_at=("version", "help"))
+    own = {flag.key: values.pop(flag.key) for flag in extra}
+    if values["version"] or values["help"]:
+        return LibvmafArgs(version=values["version"], help=values["help"], extra=own)
+    for preset in ("aom_ctc", "nflx_ctc"):
+        values.pop(preset)
+    models, features = values.pop("model"), values.pop("feature")
+    if not models and not values["no_prediction"]:
+        models = (ModelSpec(),)
+    _check_inputs(values)
+    _check_models(models)
+    if len(features) > MAX_FEATURES:
+        raise UsageError(f"At most {MAX_FEATURES} --feature options are allowed, not {len(features)}.")
+    return LibvmafArgs(models=models, features=features, extra=own, **values)
+
+
+def usage(extra: Sequence[Flag] = ()) -> str:
+    """The help.
+
+    Args:
+        extra: Further options, listed last.
+
+    Returns:
+        Lines that end in a line feed.
+    """
+    head = "Usage: vmaf -r REFERENCE -d DISTORTED [options]\n\n"
+    return head + help_text((*FLAGS, *extra))
+
+
+def _check_inputs(values: Mapping[str, Any]) -> None:
+    for key, short in (("reference", "r"), ("distorted", "d")):
+        if not values[key]:
+            raise UsageError(f"A {key} video is required.", f"Give it with -{short}/--{key}.")
+    absent = [key for key in RAW if values[key] is None]
+    if 0 < len(absent) < len(RAW):
+        raise UsageError(
+            f"Raw video needs width, height, pixel format and bit depth, but {', '.join(absent)} is not given.",
+            "Give all of -w -h -p -b, or none of them.",
+        )
+
+
+def _check_models(models: Sequence[ModelSpec]) -> None:
+    if len(models) > MAX_MODELS:
+        raise UsageError(f"At most {MAX_MODELS} --model options are allowed, not {len(models)}.")
+    names = [model.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"Each model needs a name of its own, but two are named {name!r}.", "Add name=... to one.")
+        if log_name(name) in LOG_NAMES.values() or name in LOG_NAMES.values():
+            raise UsageError(f"A model cannot have the name {name!r}, which a feature has.", "Choose another name=.")

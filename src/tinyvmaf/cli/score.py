@@ -1,0 +1,136 @@
+"""`tinyvmaf score`: the friendly face of scoring."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tinyvmaf.errors import UsageError
+from tinyvmaf.video.policy import PAIRING_FLAGS, PairingPolicy
+
+if TYPE_CHECKING:
+    from tinyvmaf.score.result import Result
+
+FORMATS = ("json", "csv", "xml", "sub")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments.
+
+    Args:
+        parser: The command's parser.
+    """
+    parser.add_argument("reference", help="the pristine video; - for Y4M on standard input")
+    parser.add_argument("distorted", help="the degraded video")
+    parser.add_argument(
+        "--model", action="append", metavar="MODEL",
+        help="vmaf_v0.6.1, vmaf_v0.6.1neg, vmaf_4k_v0.6.1, vmaf_tiny, or a .json or .onnx file; may be repeated "
+        "(default: vmaf_v0.6.1 and vmaf_tiny side by side)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with", action="append", default=[], metavar="FEATURE[,FEATURE...]", dest="features",
+        help="measure besides: psnr, ssim, ms_ssim, adm, vif, motion; options as in libvmaf: psnr=enable_chroma=false",
+    )  # fmt: skip
+    for name in FORMATS:
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"write a {name.upper()} log; - for standard output")
+    parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: all processors)")
+    parser.add_argument("--subsample", type=int, default=1, metavar="N", help="score every N-th frame (default: all)")
+    parser.add_argument("--frames", type=int, metavar="N", help="score the first N frames only")
+    parser.add_argument("--raw", metavar="WxH:CHROMA:BITS", help="layout of headerless files, such as 1920x1080:420:8")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, notes or table")
+    group = parser.add_argument_group("when the two videos do not match")
+    for flag in PAIRING_FLAGS:
+        options: dict[str, Any] = {"dest": flag.field, "help": flag.help, "default": getattr(PairingPolicy(), flag.field)}
+        if flag.choices:
+            group.add_argument(flag.flag, choices=flag.choices, **options)
+        else:
+            group.add_argument(flag.flag, action="store_const", const=flag.value, **options)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Score, write the logs asked for, print the table.
+
+    Args:
+        arguments: What `configure` declared.
+
+    Returns:
+        The exit code.
+    """
+    from tinyvmaf._files import check_writable
+    from tinyvmaf.cli.libvmaf_grammar import parse_feature
+    from tinyvmaf.cli.scoring import score_files
+    from tinyvmaf.score.compare import DEFAULT_MODELS
+    from tinyvmaf.score.logs import write_log, write_stream
+    from tinyvmaf.score.pipeline import make_feature
+
+    targets = {name: getattr(arguments, name) for name in FORMATS if getattr(arguments, name)}
+    for path in targets.values():
+        if path != "-":
+            check_writable(path)
+    specs = [parse_feature(word) for group in arguments.features for word in group.split(",")]
+    fields = {flag.field: getattr(arguments, flag.field) for flag in PAIRING_FLAGS}
+    result = score_files(
+        "tinyvmaf", arguments.reference, arguments.distorted,
+        models=arguments.model or DEFAULT_MODELS,
+        features=[make_feature(spec.name, dict(spec.options)) for spec in specs],
+        policy=PairingPolicy(**fields, frame_limit=arguments.frames),
+        raw=_raw(arguments.raw), threads=arguments.threads, subsample=arguments.subsample, quiet=arguments.quiet,
+    )  # fmt: skip
+    for name, path in targets.items():
+        if path == "-":
+            write_stream(result, sys.stdout, name)
+        else:
+            write_log(result, path, name)
+    if not arguments.quiet and "-" not in targets.values():
+        _print_table(result)
+    return 0
+
+
+def _raw(text: str | None) -> Any:
+    if text is None:
+        return None
+    from tinyvmaf.video.raw import RawFormat
+
+    try:
+        size, chroma, bits = text.split(":")
+        width, height = size.lower().split("x")
+        return RawFormat(int(width), int(height), chroma, int(bits))  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UsageError(f"--raw takes WxH:CHROMA:BITS such as 1920x1080:420:8, not {text!r}.") from error
+
+
+def _print_table(result: Result) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for title in ("mean", "harmonic", "p1", "p5", "min"):
+        table.add_column(title, justify="right")
+    table.add_column("worst frame")
+    keys = [score.name for score in result.scores] + [k for k in result.columns if not _belongs(k, result)]
+    for key in keys:
+        pooled = result.pooled(key)
+        numbers = (pooled.mean, pooled.harmonic_mean, pooled.p1, pooled.p5, pooled.min)
+        worst = "" if key not in {s.name for s in result.scores} else _worst(result, key)
+        table.add_row(key, *("-" if n is None else f"{n:.3f}" for n in numbers), worst)
+    fps = result.run.fps
+    speed = "" if fps is None else f", {fps:.1f} fps"
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"{len(result.frame_numbers)} frames, {result.width}x{result.height}{speed}", style="dim")
+
+
+def _belongs(key: str, result: Result) -> bool:
+    """Whether a column is shown with its score, or is one of the elementary features of the models."""
+    return any(key in score.columns for score in result.scores) or key.split("_")[0] in ("adm", "adm2", "vif", "motion", "motion2")
+
+
+def _worst(result: Result, key: str) -> str:
+    worst = result.worst(1, key)
+    if not worst:
+        return ""
+    seconds = worst[0].time
+    clock = "" if seconds is None else f" at {int(seconds // 60)}:{seconds % 60:06.3f}"
+    return f"{worst[0].frame}{clock}"

@@ -1,0 +1,211 @@
+"""From frame pairs to a table of columns: features on worker threads, then models over all frames at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from tinyvmaf import _catalogue
+from tinyvmaf.errors import MismatchError
+from tinyvmaf.features.base import Column, Feature, Partial
+from tinyvmaf.score.model import ModelInput, ScoreModel
+from tinyvmaf.video.frame import FramePair
+
+CHUNK_SAMPLES = 1 << 20
+"""Luma samples that one task holds, so that small frames share the cost of a hand-over."""
+
+CHUNK_FRAMES = 8
+"""Most frame pairs in one task."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Measured:
+    """What the features said.
+
+    Attributes:
+        frame_numbers: Numbers of the scored frames.
+        times: Their presentation times in seconds, NaN where there is no clock.
+        columns: Key to one value per scored frame.
+        aggregates: Numbers of the whole clip.
+        frames: Frames read, scored or not.
+    """
+
+    frame_numbers: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    columns: dict[str, Column] = field(default_factory=dict)
+    aggregates: dict[str, float] = field(default_factory=dict)
+    frames: int = 0
+
+
+def make_feature(name: str, options: Mapping[str, Any] | None = None) -> Feature:
+    """Make a feature by name.
+
+    Args:
+        name: Catalogue name, such as "vif".
+        options: Its options.
+
+    Returns:
+        The feature.
+
+    Raises:
+        UnknownNameError: No such feature or option.
+        UsageError: A value of the wrong type or out of range.
+    """
+    return _catalogue.find("tinyvmaf.features", name, Feature, "feature")(**dict(options or {}))  # type: ignore[type-abstract]
+
+
+def needed_features(models: Iterable[ScoreModel], extra: Iterable[Feature]) -> list[Feature]:
+    """The features that models and user ask for, each once, the models' first.
+
+    Args:
+        models: Models to feed.
+        extra: Features to report besides.
+
+    Returns:
+        Features whose columns do not repeat.
+    """
+    wanted = [make_feature(item.feature, dict(item.options)) for model in models for item in model.inputs]
+    found: dict[Any, Feature] = {}
+    for feature in chain(wanted, extra):
+        found.setdefault(feature.identity, feature)
+    return list(found.values())
+
+
+def input_key(item: ModelInput) -> str:
+    """The column that a model input is read from.
+
+    Args:
+        item: The input.
+
+    Returns:
+        Its key with the suffix of its feature's options.
+    """
+    return item.key + make_feature(item.feature, dict(item.options)).suffix
+
+
+def measure(
+    pairs: Iterable[FramePair],
+    features: Sequence[Feature],
+    *,
+    threads: int = 1,
+    subsample: int = 1,
+    progress: Progress | None = None,
+) -> Measured:
+    """Run features over frame pairs.
+
+    Work is spread over threads by frames, never inside one sum, so the digits do not depend on the number of threads.
+    Memory is bounded by `threads + 2` chunks of frames.
+
+    Args:
+        pairs: The pairs, in order.
+        features: What to measure.
+        threads: Worker threads, 1 or more; the calling thread reads the pairs.
+        subsample: Score the frames whose number is a multiple of it; temporal features still see every frame.
+        progress: Told the number of frames done, from the calling thread.
+
+    Returns:
+        The columns of the scored frames.
+
+    Raises:
+        MismatchError: The frames are too small for a feature.
+    """
+    measured = Measured()
+    partials: list[list[Partial]] = [[] for _ in features]
+    scored = [[f for f in range(len(features)) if index % subsample == 0 or features[f].temporal] for index in (0, 1)]
+
+    def work(chunk: list[FramePair]) -> list[list[Partial]]:
+        return [[features[f].update(pair) for f in scored[_off(pair, subsample)]] for pair in chunk]
+
+    def take(done: Future[list[list[Partial]]], chunk: list[FramePair]) -> None:
+        for pair, row in zip(chunk, done.result(), strict=True):
+            for f, partial in zip(scored[_off(pair, subsample)], row, strict=True):
+                partials[f].append(partial)
+            if not _off(pair, subsample):
+                measured.frame_numbers.append(pair.index)
+                measured.times.append(float("nan") if pair.reference.time is None else float(pair.reference.time))
+        measured.frames += len(chunk)
+        if progress is not None:
+            progress(measured.frames)
+
+    waiting: deque[tuple[Future[list[list[Partial]]], list[FramePair]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="tinyvmaf-score")
+    try:
+        for chunk in _chunks(pairs, features, pool):
+            waiting.append((pool.submit(work, chunk), chunk))
+            if len(waiting) > threads + 1:
+                take(*waiting.popleft())
+        while waiting:
+            take(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+    _finish(measured, features, partials, subsample)
+    return measured
+
+
+def _off(pair: FramePair, subsample: int) -> int:
+    """0 for a frame that is scored, 1 for one that only temporal features see."""
+    return int(pair.index % subsample != 0)
+
+
+def _chunks(pairs: Iterable[FramePair], features: Sequence[Feature], pool: ThreadPoolExecutor) -> Iterator[list[FramePair]]:
+    source = iter(pairs)
+    first = next(source, None)
+    if first is None:
+        return
+    height, width = first.reference.luma.shape
+    _check_size(width, height, features)
+    _warm_up(first, features, pool)
+    size = min(CHUNK_FRAMES, max(1, CHUNK_SAMPLES // (height * width)))
+    rest = chain([first], source)
+    del first
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _check_size(width: int, height: int, features: Sequence[Feature]) -> None:
+    for feature in features:
+        if min(width, height) < feature.minimum_size:
+            raise MismatchError(
+                f"Feature {feature.name} needs frames of at least {feature.minimum_size} x {feature.minimum_size} "
+                f"samples, but these are {width} x {height}.",
+                "Scale both videos up, or leave the feature out.",
+            )
+
+
+def _warm_up(pair: FramePair, features: Sequence[Feature], pool: ThreadPoolExecutor) -> None:
+    """Let kernels that were never compiled on this machine compile side by side instead of one after the other."""
+    pair = FramePair(pair.reference, pair.distorted, pair.index, pair.reference, pair.weights)
+    for done in [pool.submit(feature.update, pair) for feature in features]:
+        done.result()
+
+
+def _finish(measured: Measured, features: Sequence[Feature], partials: list[list[Partial]], subsample: int) -> None:
+    chosen = slice(None, None, subsample)
+    for feature, rows in zip(features, partials, strict=True):
+        columns = feature.compute(rows)
+        for key, column in columns.items():
+            measured.columns[key] = column[chosen] if feature.temporal else column
+        measured.aggregates.update(feature.aggregate(rows))
+
+
+def predict(model: ScoreModel, name: str, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Run one model over measured columns.
+
+    Args:
+        model: The model.
+        name: Its name in the log.
+        columns: What the features measured.
+
+    Returns:
+        The model's columns, its score first.
+    """
+    table = np.column_stack([columns[input_key(item)] for item in model.inputs])
+    return model.columns(table, name)
