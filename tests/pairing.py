@@ -36,7 +36,9 @@ def _texture(seed: int, size: int, slope: float = 1.2) -> npt.NDArray[np.float64
 
 
 @functools.lru_cache(maxsize=16)
-def scene(count: int = COUNT, seed: int = 1, speed: float = 1.7, width: int = WIDTH, height: int = HEIGHT) -> list[Luma]:
+def scene(
+    count: int = COUNT, seed: int = 1, speed: float = 1.7, width: int = WIDTH, height: int = HEIGHT
+) -> list[Luma]:
     """A camera that pans over a texture while an object crosses it, limited range."""
     ground, thing = _texture(seed, 512), _texture(seed + 100, 64)
     frames = []

@@ -79,7 +79,9 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[str] | IO[byt
         os.replace(temporary, target)
         temporary = None
     except OSError as error:
-        raise DataError(f"Writing {target} failed: {error.strerror or error}.", "Check space and permissions.") from error
+        raise DataError(
+            f"Writing {target} failed: {error.strerror or error}.", "Check space and permissions."
+        ) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

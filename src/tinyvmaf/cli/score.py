@@ -41,7 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, notes or table")
     group = parser.add_argument_group("when the two videos do not match")
     for flag in PAIRING_FLAGS:
-        options: dict[str, Any] = {"dest": flag.field, "help": flag.help, "default": getattr(PairingPolicy(), flag.field)}
+        options: dict[str, Any] = {
+            "dest": flag.field,
+            "help": flag.help,
+            "default": getattr(PairingPolicy(), flag.field),
+        }
         if flag.choices:
             group.add_argument(flag.flag, choices=flag.choices, **options)
         else:
@@ -124,7 +128,13 @@ def _print_table(result: Result) -> None:
 
 def _belongs(key: str, result: Result) -> bool:
     """Whether a column is shown with its score, or is one of the elementary features of the models."""
-    return any(key in score.columns for score in result.scores) or key.split("_")[0] in ("adm", "adm2", "vif", "motion", "motion2")
+    return any(key in score.columns for score in result.scores) or key.split("_")[0] in (
+        "adm",
+        "adm2",
+        "vif",
+        "motion",
+        "motion2",
+    )
 
 
 def _worst(result: Result, key: str) -> str:

@@ -56,7 +56,9 @@ def _flag(flag: PairingFlag) -> Flag:
         return text
 
     listed = "|".join(flag.choices)
-    return Flag(flag.flag[2:], listed, flag.help, parse=parse, default=default, into=flag.field, rule=f"one of {listed}")
+    return Flag(
+        flag.flag[2:], listed, flag.help, parse=parse, default=default, into=flag.field, rule=f"one of {listed}"
+    )
 
 
 def _score(arguments: LibvmafArgs) -> None:
@@ -111,4 +113,7 @@ def _say_idle(arguments: LibvmafArgs) -> None:
         return
     for name in ("cpumask", "gpumask"):
         if getattr(arguments, name) is not None:
-            say(PROGRAM, f"note: --{name} is accepted and has no effect: tinyvmaf compiles for the processor it runs on.")
+            say(
+                PROGRAM,
+                f"note: --{name} is accepted and has no effect: tinyvmaf compiles for the processor it runs on.",
+            )

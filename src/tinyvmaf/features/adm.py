@@ -115,7 +115,9 @@ class Adm(Feature):
         """
         height, width = pair.reference.luma.shape
         if width > MAXIMUM_WIDTH:
-            raise MismatchError(f"ADM takes frames up to {MAXIMUM_WIDTH} samples wide, not {width}.", "Scale them down.")
+            raise MismatchError(
+                f"ADM takes frames up to {MAXIMUM_WIDTH} samples wide, not {width}.", "Scale them down."
+            )
         weighted = pair.weights is not None
         scratch = self.scratch((height, width, weighted), lambda: _Scratch.make(height, width, weighted))
         x, y = scratch.planes[0::2], scratch.planes[1::2]

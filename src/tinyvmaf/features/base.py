@@ -182,4 +182,3 @@ class Feature(ABC):
             Key to value, usually empty.
         """
         return {}
-

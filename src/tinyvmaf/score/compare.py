@@ -159,7 +159,9 @@ def compare(
         raise UsageError(f"Threads and subsample are at least 1, not {threads} and {subsample}.")
     loaded = [m if isinstance(m, NamedModel) else load_model(m) for m in models]
     _check_names(loaded)
-    wanted = needed_features((m.model for m in loaded), (f if isinstance(f, Feature) else make_feature(f) for f in features))
+    wanted = needed_features(
+        (m.model for m in loaded), (f if isinstance(f, Feature) else make_feature(f) for f in features)
+    )
     if not wanted:
         raise UsageError("There is nothing to measure: neither a model nor a feature is asked for.")
     chroma = any(feature.planes == "all" for feature in wanted)

@@ -155,7 +155,9 @@ def _off(pair: FramePair, subsample: int) -> int:
     return int(pair.index % subsample != 0)
 
 
-def _chunks(pairs: Iterable[FramePair], features: Sequence[Feature], pool: ThreadPoolExecutor) -> Iterator[list[FramePair]]:
+def _chunks(
+    pairs: Iterable[FramePair], features: Sequence[Feature], pool: ThreadPoolExecutor
+) -> Iterator[list[FramePair]]:
     source = iter(pairs)
     first = next(source, None)
     if first is None:

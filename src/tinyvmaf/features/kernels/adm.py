@@ -21,6 +21,7 @@ from tinyvmaf.features.kernels.flags import FAST
 
 f4 = np.float32
 f8 = np.float64
+i8 = np.int64
 
 MARGIN: Final = 16
 SLOT: Final = 8192 + 64
@@ -43,6 +44,13 @@ OFFSET: Final = f4(128 * (15826 + 27411 + 7345 - 4240) / 32768)
 
 COSINE_SQUARED: Final = f4(np.cos(np.pi / 180) ** 2)
 """Bands whose (h, v) vectors lie within one degree count as a change of contrast, not as distortion."""
+
+STEPS_1, STEPS_2, STEPS_3 = 2.0**11, 2.0**8, 2.0**5
+"""Fixed-point steps of the squared reference bands at the coarse scales."""
+
+BIAS_1, BIAS_2, BIAS_3 = 27 / 2.0**25, 27 / 2.0**23, 27 / 2.0**22
+"""libvmaf rounds each of the 27 terms of a masking threshold down by a whole step on average, its sign being lost to an
+overflow; the step at each coarse scale."""
 
 BORDER: Final = 0.1
 """Share of each side that the sums leave out."""
@@ -129,18 +137,36 @@ def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, 
 @numba.njit(inline="always", **FAST)
 def restore(original, test, contrast, gain):
     """The part of a test coefficient that the original explains; `contrast`: enhancement up to `gain` is allowed."""
-    kept = min(max(test, min(original, f4(0))), max(original, f4(0)))
+    return enhance(min(max(test, min(original, f4(0))), max(original, f4(0))), test, contrast, gain)
+
+
+@numba.njit(inline="always", **FAST)
+def restore_coarse(original, test, contrast, gain):
+    """The same with the quotient test / original in libvmaf's fixed point of the coarse scales.
+
+    The divisor is rounded to 15 significant bits, its reciprocal cut to 16, the quotient rounded to 15 fraction bits.
+    """
+    size = i8((f8(abs(original)).view(np.int64) + (1 << 37)) & -(1 << 38))
+    reciprocal = i8(f8(1.0 / (size.view(np.float64) + 1e-300)).view(np.int64) & -(1 << 37))
+    signed = test if original >= 0.0 else -test
+    quotient = np.floor(reciprocal.view(np.float64) * signed * 32768.0 + 0.5)
+    return enhance(min(max(quotient, 0.0), 32768.0) * (original * (1.0 / 32768.0)), test, contrast, gain)
+
+
+@numba.njit(inline="always", **FAST)
+def enhance(kept, test, contrast, gain):
+    """Restored signal where contrast may have been raised."""
     raised = min(kept * gain, test) if kept > f4(0) else max(kept * gain, test)
-    raised = raised if kept != f4(0) else f4(0)
+    raised = raised if kept != f4(0) else kept
     return raised if contrast else kept
 
 
 @numba.njit(**FAST)
-def decouple(slots, left, count, restored, mask, gain, straight, diagonal):
+def decouple(slots, left, count, restored, mask, gain, straight, diagonal, coarse):
     """Split the distorted bands of one row into restored signal and additive impairment.
 
     Writes the CSF-weighted magnitude of the restored signal (three slots from `restored`) and the sum over the bands of
-    the CSF-weighted impairment (slot `mask`).
+    the CSF-weighted impairment (slot `mask`). `coarse` is None for the first scale.
     """
     base = left + MARGIN
     b = slots[base : base + BUFFER - SLOT + count]
@@ -160,9 +186,14 @@ def decouple(slots, left, count, restored, mask, gain, straight, diagonal):
         original = f8(f4(f8(oh) * f8(oh) + f8(ov) * f8(ov)))
         test = f8(f4(f8(th) * f8(th) + f8(tv) * f8(tv)))
         contrast = (dot >= 0.0) and (dot * dot >= f8(COSINE_SQUARED) * original * test)
-        rh = restore(oh, th, contrast, gain)
-        rv = restore(ov, tv, contrast, gain)
-        rd = restore(od, td, contrast, gain)
+        if coarse is None:
+            rh = restore(oh, th, contrast, gain)
+            rv = restore(ov, tv, contrast, gain)
+            rd = restore(od, td, contrast, gain)
+        else:
+            rh = restore_coarse(oh, th, contrast, gain)
+            rv = restore_coarse(ov, tv, contrast, gain)
+            rd = restore_coarse(od, td, contrast, gain)
         x[j] = abs(rh) * straight
         x[SLOT + j] = abs(rv) * straight
         x[2 * SLOT + j] = abs(rd) * diagonal
@@ -170,8 +201,12 @@ def decouple(slots, left, count, restored, mask, gain, straight, diagonal):
 
 
 @numba.njit(**FAST)
-def cubes(slots, left, count):
-    """Cubes of the reference bands' magnitudes, into the first three cube slots."""
+def cubes(slots, left, count, steps):
+    """Cubes of the reference bands' magnitudes, into the first three cube slots.
+
+    Where `steps` is given, squares are cut to 1/steps and a whole step is added, as libvmaf's fixed point does; it meant
+    to add half a step.
+    """
     base = left + MARGIN
     b = slots[base : base + 2 * SLOT + count]
     out = slots[base + CUBES * SLOT : base + CUBES * SLOT + 2 * SLOT + count]
@@ -180,14 +215,16 @@ def cubes(slots, left, count):
         target = out[band * SLOT : band * SLOT + count]
         for j in range(count):
             x = abs(source[j])
-            target[j] = x * x * x
+            square = x * x if steps is None else (np.floor(x * x * steps) + 1.0) * (1.0 / steps)
+            target[j] = square * x
 
 
 @numba.njit(**FAST)
-def masked_cubes(slots, left, count, restored, above, at, below):
+def masked_cubes(slots, left, count, restored, above, at, below, bias):
     """Cubes of what the restored signal of a row has above its masking threshold, into the last three cube slots.
 
-    The threshold is a 3 x 3 sum of the impairment over all bands, 1/30 each and 1/15 for the centre.
+    The threshold is a 3 x 3 sum of the impairment over all bands, 1/30 each and 1/15 for the centre, minus what libvmaf's
+    fixed point loses of it on average.
     """
     base = left + MARGIN
     x = slots[base + restored * SLOT : base + restored * SLOT + 2 * SLOT + count]
@@ -199,7 +236,7 @@ def masked_cubes(slots, left, count, restored, above, at, below):
         threshold = upper[j] + upper[j + 1] + upper[j + 2]
         threshold += centre[j] + f4(2) * centre[j + 1] + centre[j + 2]
         threshold += lower[j] + lower[j + 1] + lower[j + 2]
-        threshold *= f4(1 / 30)
+        threshold = threshold * f4(1 / 30) - bias
         h = max(x[j] - threshold, f4(0))
         v = max(x[SLOT + j] - threshold, f4(0))
         d = max(x[2 * SLOT + j] - threshold, f4(0))
@@ -226,7 +263,7 @@ def add_row(slots, first, left, count, weights, row, sums):
 
 @numba.njit(**FAST)
 def scale(
-    reference, distorted, unit, offset, width, fine, coarse, gain, straight, diagonal, weights,
+    reference, distorted, unit, offset, width, fine, coarse, gain, straight, diagonal, steps, bias, weights,
     low_x, low_y, slots, line, sums,
 ):  # fmt: skip
     """Sums of one scale.
@@ -236,6 +273,8 @@ def scale(
         unit, offset, fine, coarse: See `transform`.
         gain: Largest enhancement gain.
         straight, diagonal: CSF weight of the h and v bands, and of the d band.
+        steps: See `cubes`.
+        bias: See `masked_cubes`.
         weights: (H + 1) // 2 rows of weights at the bands' size, or None.
         low_x, low_y: Low bands, written.
         slots, line: Work buffers.
@@ -258,18 +297,18 @@ def scale(
             transform(distorted, unit, offset, width, i, fine, coarse, line, low_y[i], slots, DISTORTED, needed)
         if needed:
             mask = MASK + i % 3
-            decouple(slots, start, end - start, RESTORED + 3 * (i % 2), mask, gain, straight, diagonal)
+            decouple(slots, start, end - start, RESTORED + 3 * (i % 2), mask, gain, straight, diagonal, steps)
             edge = mask * SLOT + MARGIN
             slots[edge - 1] = slots[edge + min(1, half - 1)]
             slots[edge + half] = slots[edge + half - 1]
             if top <= i < bottom:
-                cubes(slots, left, right - left)
+                cubes(slots, left, right - left, steps)
                 add_row(slots, CUBES, left, right - left, weights, i, sums[0:3])
         c = i - 1
         if top <= c < bottom:
             above = MASK + (c - 1) % 3 if c > 0 else MASK + min(1, height - 1)
             below = MASK + i % 3 if i < height else MASK + c % 3
-            masked_cubes(slots, left, right - left, RESTORED + 3 * (c % 2), above, MASK + c % 3, below)
+            masked_cubes(slots, left, right - left, RESTORED + 3 * (c % 2), above, MASK + c % 3, below, bias)
             add_row(slots, CUBES + 3, left, right - left, weights, c, sums[3:6])
     if weights is None:
         sums[6] = np.float64((right - left) * (bottom - top))
@@ -321,9 +360,66 @@ def frame(
         halve(w3, eighth, w4)
     # The first scale is fixed point of few bits, which float32 holds exactly; the others carry more.
     scale(
-        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), w1,
+        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), w1,
         x1, y1, slots, line, sums[0],
     )  # fmt: skip
-    scale(x1, y1, None, 0.0, half, None, None, gain, csf[1, 0], csf[1, 1], w2, x2, y2, wide_slots, wide_line, sums[1])
-    scale(x2, y2, None, 0.0, quarter, None, None, gain, csf[2, 0], csf[2, 1], w3, x3, y3, wide_slots, wide_line, sums[2])
-    scale(x3, y3, None, 0.0, eighth, None, None, gain, csf[3, 0], csf[3, 1], w4, x4, y4, wide_slots, wide_line, sums[3])
+    scale(
+        x1,
+        y1,
+        None,
+        0.0,
+        half,
+        None,
+        None,
+        gain,
+        csf[1, 0],
+        csf[1, 1],
+        STEPS_1,
+        BIAS_1,
+        w2,
+        x2,
+        y2,
+        wide_slots,
+        wide_line,
+        sums[1],
+    )
+    scale(
+        x2,
+        y2,
+        None,
+        0.0,
+        quarter,
+        None,
+        None,
+        gain,
+        csf[2, 0],
+        csf[2, 1],
+        STEPS_2,
+        BIAS_2,
+        w3,
+        x3,
+        y3,
+        wide_slots,
+        wide_line,
+        sums[2],
+    )
+    scale(
+        x3,
+        y3,
+        None,
+        0.0,
+        eighth,
+        None,
+        None,
+        gain,
+        csf[3, 0],
+        csf[3, 1],
+        STEPS_3,
+        BIAS_3,
+        w4,
+        x4,
+        y4,
+        wide_slots,
+        wide_line,
+        sums[3],
+    )

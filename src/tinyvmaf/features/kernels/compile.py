@@ -71,7 +71,11 @@ def machine_code(function: Any, signature: str) -> tuple[bytes, str]:
     entry = wrap(function, signature)
     module = llvm.parse_assembly(entry._library.get_llvm_str())
     machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, reloc="pic", codemodel="small"
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        reloc="pic",
+        codemodel="small",
     )
     return machine.emit_object(module), entry.native_name
 

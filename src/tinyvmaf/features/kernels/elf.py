@@ -98,10 +98,7 @@ def _sections(data: bytes) -> list[_Section]:
     size, count, names = struct.unpack_from("<HHH", data, 58)
     headers = [struct.unpack_from("<IIQQQQIIQQ", data, table + i * size) for i in range(count)]
     strings = headers[names][4]
-    return [
-        _Section(_string(data, strings + h[0]), h[1], h[2], h[4], h[5], h[6], h[7], h[8])
-        for h in headers
-    ]
+    return [_Section(_string(data, strings + h[0]), h[1], h[2], h[4], h[5], h[6], h[7], h[8]) for h in headers]
 
 
 def _symbols(data: bytes, sections: list[_Section]) -> list[_Symbol]:

@@ -272,7 +272,9 @@ def _decimate(scale: int) -> str:
     pad = radius + radius % 2
     rows = [f"r{k} = source[mirror(c - {radius - k}, height)]" for k in range(len(taps))]
     total = " + ".join(f"f8({tap / ONE!r}) * f8(r{k}[j])" for k, tap in enumerate(taps))
-    columns = [f"{'odd' if (k + pad - radius) % 2 else 'even'}[j + {(k + pad - radius) // 2}]" for k in range(len(taps))]
+    columns = [
+        f"{'odd' if (k + pad - radius) % 2 else 'even'}[j + {(k + pad - radius) // 2}]" for k in range(len(taps))
+    ]
     across = " + ".join(f"f8({tap / ONE!r}) * {column}" for tap, column in zip(taps, columns, strict=True))
     return DECIMATE.format(s=scale, rows="\n".join(" " * 8 + r for r in rows), total=total, across=across, pad=pad)
 

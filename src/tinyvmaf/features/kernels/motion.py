@@ -58,13 +58,21 @@ def sad(previous, current, unit, width, weights, rows, line, out):
         if weights is not None:
             weight = weights[i]
             for j in range(width):
-                v = f4(OUTER) * (line[j] + line[j + 4]) + f4(INNER) * (line[j + 1] + line[j + 3]) + f4(CENTRE) * line[j + 2]
+                v = (
+                    f4(OUTER) * (line[j] + line[j + 4])
+                    + f4(INNER) * (line[j + 1] + line[j + 3])
+                    + f4(CENTRE) * line[j + 2]
+                )
                 total += np.float64(weight[j]) * np.float64(abs(f4(np.floor(v + f4(0.5)))))
                 mass += np.float64(weight[j])
         else:
             row = i4(0)
             for j in range(width):
-                v = f4(OUTER) * (line[j] + line[j + 4]) + f4(INNER) * (line[j + 1] + line[j + 3]) + f4(CENTRE) * line[j + 2]
+                v = (
+                    f4(OUTER) * (line[j] + line[j + 4])
+                    + f4(INNER) * (line[j + 1] + line[j + 3])
+                    + f4(CENTRE) * line[j + 2]
+                )
                 row += i4(abs(f4(np.floor(v + f4(0.5)))))
             total += row
             mass += width

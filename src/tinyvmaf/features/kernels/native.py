@@ -168,7 +168,12 @@ def compile_kernel(module: str, function: str, signature: str, target: Path) -> 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NUMBA_DISABLE_JIT": "0"}
     try:
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMPILE_SECONDS, check=False
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=COMPILE_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise RunError(f"Compiling kernel {module}.{function} took over {COMPILE_SECONDS} s.", "Try again.") from error

@@ -1,0 +1,207 @@
+"""All checks that look at pictures: step, sameness and levels, gathered over a run of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyvmaf.errors import MismatchError
+from tinyvmaf.video.frame import FramePair, Range
+from tinyvmaf.video.levels import LevelMonitor, Verdict
+from tinyvmaf.video.policy import Note
+from tinyvmaf.video.sync import Shift, SyncMonitor, find_offset
+from tinyvmaf.video.thumbnails import Direction, Thumbnail, detail, direction, shrink
+
+_OPENING = 256
+"""Pairs at the start in which a constant offset of any size is looked for."""
+_EVERY = 4
+"""Sameness is looked at in every 4th pair, in windows of 12 of them."""
+_WINDOW = 12
+_LEVELS_AFTER = 64
+"""Pairs after which levels are judged for the first time; the last judgement comes at the end."""
+_STRANGE = (0.6, 0.08)
+"""Best correlation of layout, and mean correlation of detail, below which two clips are not the same. Unrelated clips:
+detail below 0.07; encodes at the worst quality of x264 and x265: layout above 0.6, or detail above 0.1."""
+_TEXTURED, _VISIBLE = 10.0, 4.0
+"""Standard deviations, in 8-bit code values, of a reference that has something to recognise, and of a distorted frame
+in which it should be recognised: noise and coarse quantisation may bury less."""
+_STEP_HINT = "Use --sync to search the offset, or --no-sync-check to score the frames as they are."
+_SAME_HINT = "Check that both files show the same clip, or use --no-sync-check to score them anyway."
+
+
+class ContentCheck:
+    """Watches thumbnails of every pair and raises when the pairing cannot be right.
+
+    Args:
+        names: The reference and the distorted video, for messages.
+        notes: Where to say what was noticed.
+        check_step: Whether the clips may be found out of step or unrelated.
+        check_levels: Whether the levels may be found on another scale.
+        open_range: Whether the tags leave the range open.
+        converted: Range of the distorted samples by their tag, and the one they were converted to.
+        open_transfer: Whether the tags leave it open if both are of high dynamic range.
+        advise: Findings become notes instead of errors.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, str],
+        notes: list[Note],
+        *,
+        check_step: bool,
+        check_levels: bool,
+        open_range: bool = False,
+        converted: tuple[Range, Range] | None = None,
+        open_transfer: bool = False,
+        advise: bool = False,
+    ) -> None:
+        self._names, self._notes, self._advise = names, notes, advise
+        self._check_step, self._check_levels = check_step, check_levels
+        self._open_range, self._open_transfer, self.converted = open_range, open_transfer, converted
+        self.levels = LevelMonitor()
+        self._sync = SyncMonitor()
+        self._opening: list[tuple[Direction, Direction]] = []
+        self._sameness: list[tuple[float, float]] = []
+        self._shown = [0, 0]
+        self._ended = False
+
+    def push(self, pair: FramePair) -> None:
+        """Look at a pair.
+
+        Args:
+            pair: Frames of the same size and bits.
+
+        Raises:
+            MismatchError: The clips are out of step, unrelated, or on other scales.
+        """
+        if self._ended or not (self._check_step or self._check_levels):
+            return
+        one, other = shrink(pair.reference.luma, pair.bits), shrink(pair.distorted.luma, pair.bits)
+        self.levels.push(one, other)
+        if pair.index == _LEVELS_AFTER:
+            self._judge_levels()
+        if self._check_step:
+            self._push_step(pair.index, one, other)
+
+    def finish(self) -> None:
+        """Judge what is left after the last pair.
+
+        Raises:
+            MismatchError: The clips are out of step, unrelated, or on other scales.
+        """
+        if self._check_step and not self._ended:
+            self._judge_sameness(last=True)
+            self._judge_shift(self._sync.finish())
+            self._judge_opening()
+            self._note_repeats()
+        if not self._ended:
+            self._judge_levels()
+
+    def _push_step(self, index: int, one: Thumbnail, other: Thumbnail) -> None:
+        reference, distorted = direction(one), direction(other)
+        contrasts = float(one.std()), float(other.std())
+        for number, vector in enumerate((reference, distorted)):
+            self._shown[number] += bool(vector.any()) and max(contrasts) >= _TEXTURED
+        if index % _EVERY == 0 and contrasts[0] >= _TEXTURED and contrasts[1] >= _VISIBLE:
+            self._sameness.append((float(reference @ distorted), float(detail(one) @ detail(other))))
+            if len(self._sameness) == _WINDOW:
+                self._judge_sameness()
+        if index < _OPENING:
+            self._opening.append((reference, distorted))
+        elif index == _OPENING:
+            self._judge_opening()
+        self._judge_shift(self._sync.push(reference, distorted, contrasts[0] >= _TEXTURED and contrasts[1] >= _VISIBLE))
+
+    def _judge_shift(self, shift: Shift | None) -> None:
+        if shift is None:
+            return
+        one, other = self._names
+        place = f"from about frame {shift.first} on" if shift.first else "from the start"
+        if shift.offset is None:
+            self._fail(
+                f"The clips must show the same moments, but {place} the frames of {other} match none of {one} nearby.",
+                _STEP_HINT,
+            )
+            return
+        self._fail(
+            f"The clips must show the same moments, but {place} {other} is {_frames(shift.offset)} {one} "
+            f"({shift.votes} moving frames agree).",
+            _STEP_HINT,
+        )
+
+    def _judge_opening(self) -> None:
+        opening, self._opening = self._opening, []
+        if len(opening) < 5 or self._ended:
+            return
+        found = find_offset([one for one, _ in opening], [other for _, other in opening], len(opening))
+        if found.offset:
+            self._fail(
+                f"The clips must show the same moments, but {self._names[1]} is {_frames(found.offset)} "
+                f"{self._names[0]}.",
+                _STEP_HINT,
+            )
+
+    def _judge_sameness(self, last: bool = False) -> None:
+        seen, self._sameness = self._sameness, []
+        if last and max(self._shown) and not min(self._shown):
+            empty = self._names[self._shown.index(0)]
+            self._fail(f"Both clips must show something, but every frame of {empty} is flat.", _SAME_HINT)
+        if not seen:
+            return
+        layout, fine = max(one for one, _ in seen), sum(other for _, other in seen) / len(seen)
+        if layout < _STRANGE[0] and fine < _STRANGE[1]:
+            self._fail(
+                f"Both clips must show the same content, but {self._names[0]} and {self._names[1]} do not look alike "
+                f"(correlation at most {layout:.2f}).",
+                _SAME_HINT,
+            )
+
+    def _judge_levels(self) -> None:
+        if not self._check_levels:
+            return
+        verdict = self.levels.verdict(strict=self._open_range)
+        if verdict is not None:
+            self._fail_levels(verdict)
+        elif self._open_transfer and self.levels.foreign():
+            self._fail(
+                f"Transfer functions must agree, but only one of {self._names[0]} and {self._names[1]} states one, "
+                "of high dynamic range, and their levels are far apart.",
+                "Convert one of them, or use --ignore-colour if you know that the samples match.",
+            )
+
+    def _fail_levels(self, verdict: Verdict) -> None:
+        undone = {("full", "limited"): "squeezed", ("limited", "full"): "stretched"}
+        one, other = self._names
+        if self.converted is not None and undone[self.converted] == verdict:
+            tag, wanted = self.converted
+            self._fail(
+                f"Tags and samples must agree, but {other} is tagged {tag} range while its luma lies like that of "
+                f"{one} in {wanted} range.",
+                f"Use --distorted-range {wanted} to correct the tag, or --ignore-range.",
+            )
+            return
+        ranges = ("full", "limited") if verdict == "squeezed" else ("limited", "full")
+        gain, lift = self.levels.line()
+        self._fail(
+            f"Luma must be on the same scale, but that of {other} looks {verdict} (reference times {gain:.3f} "
+            f"{lift:+.1f}), as if {one} had {ranges[0]} and {other} {ranges[1]} range.",
+            f"Use --reference-range {ranges[0]} --distorted-range {ranges[1]} to convert, or --ignore-range.",
+        )
+
+    def _note_repeats(self) -> None:
+        repeats: Sequence[int] = self._sync.repeated
+        if repeats and not self._ended:
+            shown = ", ".join(str(index) for index in repeats[:8]) + (", ..." if len(repeats) > 8 else "")
+            self._notes.append(
+                Note("repeated", f"{len(repeats)} distorted frames show the frame before again: {shown}.")
+            )
+
+    def _fail(self, message: str, hint: str) -> None:
+        if not self._advise:
+            raise MismatchError(message, hint)
+        self._ended = True
+        self._notes.append(Note("content", f"Scored frame by frame as asked, although: {message}"))
+
+
+def _frames(offset: int) -> str:
+    word = "frame" if abs(offset) == 1 else "frames"
+    return f"{abs(offset)} {word} {'ahead of' if offset > 0 else 'behind'}"

@@ -1,0 +1,128 @@
+"""Are the luma levels of the two clips on the same scale? Answers from samples, whatever the tags say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from tinyvmaf.video.thumbnails import Thumbnail
+
+Verdict: TypeAlias = Literal["squeezed", "stretched"]
+
+SQUEEZE = 219 / 255
+"""Full range to limited range: y = 219/255 x + 16 on the scale of 8 bits."""
+BLACK = 16.0
+_NOTICEABLE = 1.0
+"""Squared code values that the right scale must save; less does not move a score."""
+_SCALES: tuple[tuple[Verdict, float, float], ...] = (
+    ("squeezed", SQUEEZE, BLACK),
+    ("stretched", 1 / SQUEEZE, -BLACK / SQUEEZE),
+)
+_CONVINCING = 0.2
+"""Largest part of what "same scale" fails to explain that the other scale may leave."""
+_GAIN_TOLERANCE = 0.03
+_MEAN_TOLERANCE = 1.0
+"""In 8-bit code values: a change of contrast around mid-grey by the same gain misses the mean by two."""
+_FOREIGN = 100.0
+"""Mean squared difference of thumbnails, in 8-bit code values, that no encode of the same samples reaches."""
+
+
+@dataclass(slots=True)
+class LevelMonitor:
+    """Sums over all sampled luma from which the error of any straight line follows.
+
+    Attributes:
+        sums: Count, sum of x, y, xx, xy, yy; x reference and y distorted, on the scale of 8 bits.
+    """
+
+    sums: list[float] = field(default_factory=lambda: [0.0] * 6)
+
+    def push(self, reference: Thumbnail, distorted: Thumbnail) -> None:
+        """Add a pair of thumbnails of the same shape.
+
+        Args:
+            reference: (bands, columns) float32.
+            distorted: (bands, columns) float32.
+        """
+        x, y = reference.ravel(), distorted.ravel()
+        new = (x.size, x.sum(), y.sum(), x @ x, x @ y, y @ y)
+        self.sums = [total + float(part) for total, part in zip(self.sums, new, strict=True)]
+
+    def error(self, gain: float, lift: float) -> float:
+        """Mean of (y - gain * x - lift) squared.
+
+        Args:
+            gain: Slope of the line.
+            lift: Its value at x = 0, in 8-bit code values.
+        """
+        return _error(self.sums, gain, lift)
+
+    def line(self) -> tuple[float, float]:
+        """Gain and lift of the best straight line from reference to distorted; (1, 0) for flat pictures."""
+        return _line(self.sums)
+
+    def verdict(self, *, strict: bool = False) -> Verdict | None:
+        """Whether the distorted clip is the reference on the other range's scale.
+
+        The scale must explain the levels in both directions: an encoder that blurs pulls luma towards its mean, which
+        looks like a squeeze when seen from the reference, but not when seen from the distorted clip.
+
+        Args:
+            strict: Whether the tags leave it open, so that a scale wins as soon as it fits better than none.
+
+        Returns:
+            "squeezed" (full to limited), "stretched" (limited to full), or None for the same scale.
+        """
+        for name, gain, lift in _SCALES:
+            if _explains(self.sums, gain, lift, 1.0 if strict else _CONVINCING):
+                return name
+        return None
+
+    def foreign(self) -> bool:
+        """Whether the samples differ by more than any encode of the same samples would."""
+        return self.error(1.0, 0.0) > _FOREIGN
+
+    def facts(self) -> dict[str, float]:
+        """Gain and lift of the best line, and the root mean squared difference, in 8-bit code values."""
+        gain, lift = self.line()
+        return {"gain": round(gain, 4), "lift": round(lift, 2), "rms": round(float(np.sqrt(self.error(1.0, 0.0))), 3)}
+
+
+def _error(sums: list[float], gain: float, lift: float) -> float:
+    count, x, y, xx, xy, yy = sums
+    total = yy - 2 * gain * xy - 2 * lift * y + gain * gain * xx + 2 * gain * lift * x + count * lift * lift
+    return max(0.0, total / max(count, 1))
+
+
+def _line(sums: list[float]) -> tuple[float, float]:
+    count, x, y, xx, xy, _ = sums
+    spread = xx - x * x / max(count, 1)
+    if spread <= max(count, 1):
+        return 1.0, 0.0
+    gain = (xy - x * y / count) / spread
+    return gain, (y - gain * x) / count
+
+
+def _explains(sums: list[float], gain: float, lift: float, most: float) -> bool:
+    """Whether a scale explains the levels in both directions and hits their mean."""
+    count, x, y, xx, xy, yy = sums
+    back = [count, y, x, yy, xy, xx]
+    if count == 0 or abs(y - gain * x - lift * count) > _MEAN_TOLERANCE * count:
+        return False
+    forth, counter = _line(sums)[0], _line(back)[0]
+    textured = (forth, counter) != (1.0, 1.0)
+    outside = forth > gain * (1 + _GAIN_TOLERANCE) or counter * gain > 1 + _GAIN_TOLERANCE
+    if textured and outside:
+        return False
+    return max(_unexplained(sums, gain, lift), _unexplained(back, 1 / gain, -lift / gain)) < most
+
+
+def _unexplained(sums: list[float], gain: float, lift: float) -> float:
+    """What a scale fails to explain, as a part of what the same scale fails to explain; 1 where that is nothing."""
+    same, tried = _error(sums, 1.0, 0.0), _error(sums, gain, lift)
+    free = min(_error(sums, *_line(sums)), same, tried)
+    if _line(sums) == (1.0, 0.0):
+        free = 0.0
+    return (tried - free) / (same - free) if same - free > _NOTICEABLE else 1.0
