@@ -85,9 +85,13 @@ class Pairing:
             MismatchError: The clips turn out not to be comparable.
             VideoError: A frame cannot be read.
         """
-        self._ahead = Ahead(iter(self._videos[0]))
+        references, distorted = map(iter, self._videos)
+        if self.reference.kind != "container":  # nothing to decode: a thread would only pass frames on
+            yield from self._run(references, distorted)
+            return
+        self._ahead = Ahead(references)
         try:
-            yield from self._run(self._ahead, iter(self._videos[1]))
+            yield from self._run(self._ahead, distorted)
         finally:
             self._ahead.close()
 

@@ -9,10 +9,12 @@ from tinyvmaf.video.frame import FramePair, Range
 from tinyvmaf.video.levels import LevelMonitor, Verdict
 from tinyvmaf.video.policy import Note
 from tinyvmaf.video.sync import Shift, SyncMonitor, find_offset
-from tinyvmaf.video.thumbnails import Direction, Thumbnail, detail, direction, shrink
+from tinyvmaf.video.thumbnails import Direction, Thumbnail, detail, direction, halve, shrink
 
 _OPENING = 256
 """Pairs at the start in which a constant offset of any size is looked for."""
+_ADVISED = 48
+"""Pairs looked at where findings are only noted: raw video is scored at a speed at which the look would show."""
 _EVERY = 4
 """Sameness is looked at in every 4th pair, in windows of 12 of them."""
 _WINDOW = 12
@@ -39,7 +41,7 @@ class ContentCheck:
         open_range: Whether the tags leave the range open.
         converted: Range of the distorted samples by their tag, and the one they were converted to.
         open_transfer: Whether the tags leave it open if both are of high dynamic range.
-        advise: Findings become notes instead of errors.
+        advise: Findings of the first pairs become notes, and the others are not looked at.
     """
 
     def __init__(
@@ -75,6 +77,10 @@ class ContentCheck:
         """
         if self._ended or not (self._check_step or self._check_levels):
             return
+        if self._advise and pair.index == _ADVISED:
+            self.finish()
+            self._ended = True
+            return
         one, other = shrink(pair.reference.luma, pair.bits), shrink(pair.distorted.luma, pair.bits)
         self.levels.push(one, other)
         if pair.index == _LEVELS_AFTER:
@@ -106,7 +112,7 @@ class ContentCheck:
             if len(self._sameness) == _WINDOW:
                 self._judge_sameness()
         if index < _OPENING:
-            self._opening.append((reference, distorted))
+            self._opening.append((direction(halve(one)), direction(halve(other))))
         elif index == _OPENING:
             self._judge_opening()
         self._judge_shift(self._sync.push(reference, distorted, contrasts[0] >= _TEXTURED and contrasts[1] >= _VISIBLE))

@@ -51,6 +51,23 @@ def shrink(luma: Plane, bits: int) -> Thumbnail:
     return means
 
 
+def halve(thumbnail: Thumbnail) -> Thumbnail:
+    """A thumbnail of half the size, for many that have to be kept.
+
+    Args:
+        thumbnail: (bands, columns) float32.
+
+    Returns:
+        (bands // 2, columns // 2) float32 means of 2 x 2 samples; the thumbnail itself where it is too small.
+    """
+    bands, columns = thumbnail.shape[0] // 2, thumbnail.shape[1] // 2
+    if not bands or not columns:
+        return thumbnail
+    blocks = thumbnail[: 2 * bands, : 2 * columns].reshape(bands, 2, columns, 2)
+    halved: Thumbnail = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return halved
+
+
 def direction(thumbnail: Thumbnail) -> Direction:
     """What remains of a picture when brightness and contrast are taken away.
 

@@ -52,6 +52,9 @@ BIAS_1, BIAS_2, BIAS_3 = 27 / 2.0**25, 27 / 2.0**23, 27 / 2.0**22
 """libvmaf rounds each of the 27 terms of a masking threshold down by a whole step on average, its sign being lost to an
 overflow; the step at each coarse scale."""
 
+MASKED_STEPS_1, MASKED_STEPS_2, MASKED_STEPS_3 = 2.0**20, 2.0**16, 2.0**14
+"""Fixed-point steps of the squared masked signal at the coarse scales."""
+
 BORDER: Final = 0.1
 """Share of each side that the sums leave out."""
 
@@ -219,8 +222,15 @@ def cubes(slots, left, count, steps):
             target[j] = square * x
 
 
+@numba.njit(inline="always", **FAST)
+def cube(x, steps):
+    """Third power, of which the square is rounded to 1/steps, or kept where `steps` is None."""
+    square = x * x if steps is None else np.floor(x * x * steps + 0.5) * (1.0 / steps)
+    return square * x
+
+
 @numba.njit(**FAST)
-def masked_cubes(slots, left, count, restored, above, at, below, bias):
+def masked_cubes(slots, left, count, restored, above, at, below, bias, steps):
     """Cubes of what the restored signal of a row has above its masking threshold, into the last three cube slots.
 
     The threshold is a 3 x 3 sum of the impairment over all bands, 1/30 each and 1/15 for the centre, minus what libvmaf's
@@ -237,12 +247,9 @@ def masked_cubes(slots, left, count, restored, above, at, below, bias):
         threshold += centre[j] + f4(2) * centre[j + 1] + centre[j + 2]
         threshold += lower[j] + lower[j + 1] + lower[j + 2]
         threshold = threshold * f4(1 / 30) - bias
-        h = max(x[j] - threshold, f4(0))
-        v = max(x[SLOT + j] - threshold, f4(0))
-        d = max(x[2 * SLOT + j] - threshold, f4(0))
-        target[j] = h * h * h
-        target[SLOT + j] = v * v * v
-        target[2 * SLOT + j] = d * d * d
+        target[j] = cube(max(x[j] - threshold, f4(0)), steps)
+        target[SLOT + j] = cube(max(x[SLOT + j] - threshold, f4(0)), steps)
+        target[2 * SLOT + j] = cube(max(x[2 * SLOT + j] - threshold, f4(0)), steps)
 
 
 @numba.njit(**FAST)
@@ -263,7 +270,7 @@ def add_row(slots, first, left, count, weights, row, sums):
 
 @numba.njit(**FAST)
 def scale(
-    reference, distorted, unit, offset, width, fine, coarse, gain, straight, diagonal, steps, bias, weights,
+    reference, distorted, unit, offset, width, fine, coarse, gain, straight, diagonal, steps, bias, masked_steps, weights,
     low_x, low_y, slots, line, sums,
 ):  # fmt: skip
     """Sums of one scale.
@@ -274,7 +281,7 @@ def scale(
         gain: Largest enhancement gain.
         straight, diagonal: CSF weight of the h and v bands, and of the d band.
         steps: See `cubes`.
-        bias: See `masked_cubes`.
+        bias, masked_steps: See `masked_cubes`.
         weights: (H + 1) // 2 rows of weights at the bands' size, or None.
         low_x, low_y: Low bands, written.
         slots, line: Work buffers.
@@ -308,7 +315,9 @@ def scale(
         if top <= c < bottom:
             above = MASK + (c - 1) % 3 if c > 0 else MASK + min(1, height - 1)
             below = MASK + i % 3 if i < height else MASK + c % 3
-            masked_cubes(slots, left, right - left, RESTORED + 3 * (c % 2), above, MASK + c % 3, below, bias)
+            masked_cubes(
+                slots, left, right - left, RESTORED + 3 * (c % 2), above, MASK + c % 3, below, bias, masked_steps
+            )
             add_row(slots, CUBES + 3, left, right - left, weights, c, sums[3:6])
     if weights is None:
         sums[6] = np.float64((right - left) * (bottom - top))
@@ -360,7 +369,7 @@ def frame(
         halve(w3, eighth, w4)
     # The first scale is fixed point of few bits, which float32 holds exactly; the others carry more.
     scale(
-        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), w1,
+        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), None, w1,
         x1, y1, slots, line, sums[0],
     )  # fmt: skip
     scale(
@@ -376,6 +385,7 @@ def frame(
         csf[1, 1],
         STEPS_1,
         BIAS_1,
+        MASKED_STEPS_1,
         w2,
         x2,
         y2,
@@ -396,6 +406,7 @@ def frame(
         csf[2, 1],
         STEPS_2,
         BIAS_2,
+        MASKED_STEPS_2,
         w3,
         x3,
         y3,
@@ -416,6 +427,7 @@ def frame(
         csf[3, 1],
         STEPS_3,
         BIAS_3,
+        MASKED_STEPS_3,
         w4,
         x4,
         y4,

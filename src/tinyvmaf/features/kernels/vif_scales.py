@@ -60,159 +60,40 @@ def vertical_0(rows, first, moments):
     """Filter one row of the tile over its 17 rows; the means are kept to 1/256, as libvmaf keeps them."""
     window = rows[first : first + 13520]
     for j in range(208):
-        x = window[0 + j]
-        y = window[9984 + j]
-        cx = f4(0.0074615478515625) * x
-        cy = f4(0.0074615478515625) * y
-        x1 = cx
-        y1 = cy
-        xx = cx * x
-        yy = cy * y
-        xy = cx * y
-        x = window[208 + j]
-        y = window[10192 + j]
-        cx = f4(0.0142669677734375) * x
-        cy = f4(0.0142669677734375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[416 + j]
-        y = window[10400 + j]
-        cx = f4(0.0250244140625) * x
-        cy = f4(0.0250244140625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[624 + j]
-        y = window[10608 + j]
-        cx = f4(0.040283203125) * x
-        cy = f4(0.040283203125) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[832 + j]
-        y = window[10816 + j]
-        cx = f4(0.0594482421875) * x
-        cy = f4(0.0594482421875) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1040 + j]
-        y = window[11024 + j]
-        cx = f4(0.080474853515625) * x
-        cy = f4(0.080474853515625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1248 + j]
-        y = window[11232 + j]
-        cx = f4(0.0998992919921875) * x
-        cy = f4(0.0998992919921875) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1456 + j]
-        y = window[11440 + j]
-        cx = f4(0.1137542724609375) * x
-        cy = f4(0.1137542724609375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1664 + j]
-        y = window[11648 + j]
-        cx = f4(0.1187744140625) * x
-        cy = f4(0.1187744140625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1872 + j]
-        y = window[11856 + j]
-        cx = f4(0.1137542724609375) * x
-        cy = f4(0.1137542724609375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[2080 + j]
-        y = window[12064 + j]
-        cx = f4(0.0998992919921875) * x
-        cy = f4(0.0998992919921875) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[2288 + j]
-        y = window[12272 + j]
-        cx = f4(0.080474853515625) * x
-        cy = f4(0.080474853515625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[2496 + j]
-        y = window[12480 + j]
-        cx = f4(0.0594482421875) * x
-        cy = f4(0.0594482421875) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[2704 + j]
-        y = window[12688 + j]
-        cx = f4(0.040283203125) * x
-        cy = f4(0.040283203125) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[2912 + j]
-        y = window[12896 + j]
-        cx = f4(0.0250244140625) * x
-        cy = f4(0.0250244140625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[3120 + j]
-        y = window[13104 + j]
-        cx = f4(0.0142669677734375) * x
-        cy = f4(0.0142669677734375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[3328 + j]
-        y = window[13312 + j]
-        cx = f4(0.0074615478515625) * x
-        cy = f4(0.0074615478515625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
+        x = window[0 + j]; y = window[9984 + j]; cx = f4(0.0074615478515625) * x; cy = f4(0.0074615478515625) * y
+        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
+        x = window[208 + j]; y = window[10192 + j]; cx = f4(0.0142669677734375) * x; cy = f4(0.0142669677734375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[416 + j]; y = window[10400 + j]; cx = f4(0.0250244140625) * x; cy = f4(0.0250244140625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[624 + j]; y = window[10608 + j]; cx = f4(0.040283203125) * x; cy = f4(0.040283203125) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[832 + j]; y = window[10816 + j]; cx = f4(0.0594482421875) * x; cy = f4(0.0594482421875) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1040 + j]; y = window[11024 + j]; cx = f4(0.080474853515625) * x; cy = f4(0.080474853515625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1248 + j]; y = window[11232 + j]; cx = f4(0.0998992919921875) * x; cy = f4(0.0998992919921875) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1456 + j]; y = window[11440 + j]; cx = f4(0.1137542724609375) * x; cy = f4(0.1137542724609375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1664 + j]; y = window[11648 + j]; cx = f4(0.1187744140625) * x; cy = f4(0.1187744140625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1872 + j]; y = window[11856 + j]; cx = f4(0.1137542724609375) * x; cy = f4(0.1137542724609375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[2080 + j]; y = window[12064 + j]; cx = f4(0.0998992919921875) * x; cy = f4(0.0998992919921875) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[2288 + j]; y = window[12272 + j]; cx = f4(0.080474853515625) * x; cy = f4(0.080474853515625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[2496 + j]; y = window[12480 + j]; cx = f4(0.0594482421875) * x; cy = f4(0.0594482421875) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[2704 + j]; y = window[12688 + j]; cx = f4(0.040283203125) * x; cy = f4(0.040283203125) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[2912 + j]; y = window[12896 + j]; cx = f4(0.0250244140625) * x; cy = f4(0.0250244140625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[3120 + j]; y = window[13104 + j]; cx = f4(0.0142669677734375) * x; cy = f4(0.0142669677734375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[3328 + j]; y = window[13312 + j]; cx = f4(0.0074615478515625) * x; cy = f4(0.0074615478515625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
         moments[j] = f4(np.floor(x1 * f4(256) + f4(0.5))) * f4(1 / 256)
         moments[208 + j] = f4(np.floor(y1 * f4(256) + f4(0.5))) * f4(1 / 256)
         moments[416 + j] = xx
@@ -224,82 +105,10 @@ def vertical_0(rows, first, moments):
 def across_0(moment, filtered):
     """Filter one moment along the row, all phases of an output at once."""
     for u in range(48):
-        filtered[0 + u] = (
-            f4(0.0074615478515625) * moment[0 + u]
-            + f4(0.0142669677734375) * moment[52 + u]
-            + f4(0.0250244140625) * moment[104 + u]
-            + f4(0.040283203125) * moment[156 + u]
-            + f4(0.0594482421875) * moment[1 + u]
-            + f4(0.080474853515625) * moment[53 + u]
-            + f4(0.0998992919921875) * moment[105 + u]
-            + f4(0.1137542724609375) * moment[157 + u]
-            + f4(0.1187744140625) * moment[2 + u]
-            + f4(0.1137542724609375) * moment[54 + u]
-            + f4(0.0998992919921875) * moment[106 + u]
-            + f4(0.080474853515625) * moment[158 + u]
-            + f4(0.0594482421875) * moment[3 + u]
-            + f4(0.040283203125) * moment[55 + u]
-            + f4(0.0250244140625) * moment[107 + u]
-            + f4(0.0142669677734375) * moment[159 + u]
-            + f4(0.0074615478515625) * moment[4 + u]
-        )
-        filtered[48 + u] = (
-            f4(0.0074615478515625) * moment[52 + u]
-            + f4(0.0142669677734375) * moment[104 + u]
-            + f4(0.0250244140625) * moment[156 + u]
-            + f4(0.040283203125) * moment[1 + u]
-            + f4(0.0594482421875) * moment[53 + u]
-            + f4(0.080474853515625) * moment[105 + u]
-            + f4(0.0998992919921875) * moment[157 + u]
-            + f4(0.1137542724609375) * moment[2 + u]
-            + f4(0.1187744140625) * moment[54 + u]
-            + f4(0.1137542724609375) * moment[106 + u]
-            + f4(0.0998992919921875) * moment[158 + u]
-            + f4(0.080474853515625) * moment[3 + u]
-            + f4(0.0594482421875) * moment[55 + u]
-            + f4(0.040283203125) * moment[107 + u]
-            + f4(0.0250244140625) * moment[159 + u]
-            + f4(0.0142669677734375) * moment[4 + u]
-            + f4(0.0074615478515625) * moment[56 + u]
-        )
-        filtered[96 + u] = (
-            f4(0.0074615478515625) * moment[104 + u]
-            + f4(0.0142669677734375) * moment[156 + u]
-            + f4(0.0250244140625) * moment[1 + u]
-            + f4(0.040283203125) * moment[53 + u]
-            + f4(0.0594482421875) * moment[105 + u]
-            + f4(0.080474853515625) * moment[157 + u]
-            + f4(0.0998992919921875) * moment[2 + u]
-            + f4(0.1137542724609375) * moment[54 + u]
-            + f4(0.1187744140625) * moment[106 + u]
-            + f4(0.1137542724609375) * moment[158 + u]
-            + f4(0.0998992919921875) * moment[3 + u]
-            + f4(0.080474853515625) * moment[55 + u]
-            + f4(0.0594482421875) * moment[107 + u]
-            + f4(0.040283203125) * moment[159 + u]
-            + f4(0.0250244140625) * moment[4 + u]
-            + f4(0.0142669677734375) * moment[56 + u]
-            + f4(0.0074615478515625) * moment[108 + u]
-        )
-        filtered[144 + u] = (
-            f4(0.0074615478515625) * moment[156 + u]
-            + f4(0.0142669677734375) * moment[1 + u]
-            + f4(0.0250244140625) * moment[53 + u]
-            + f4(0.040283203125) * moment[105 + u]
-            + f4(0.0594482421875) * moment[157 + u]
-            + f4(0.080474853515625) * moment[2 + u]
-            + f4(0.0998992919921875) * moment[54 + u]
-            + f4(0.1137542724609375) * moment[106 + u]
-            + f4(0.1187744140625) * moment[158 + u]
-            + f4(0.1137542724609375) * moment[3 + u]
-            + f4(0.0998992919921875) * moment[55 + u]
-            + f4(0.080474853515625) * moment[107 + u]
-            + f4(0.0594482421875) * moment[159 + u]
-            + f4(0.040283203125) * moment[4 + u]
-            + f4(0.0250244140625) * moment[56 + u]
-            + f4(0.0142669677734375) * moment[108 + u]
-            + f4(0.0074615478515625) * moment[160 + u]
-        )
+        filtered[0 + u] = f4(0.0074615478515625) * moment[0 + u] + f4(0.0142669677734375) * moment[52 + u] + f4(0.0250244140625) * moment[104 + u] + f4(0.040283203125) * moment[156 + u] + f4(0.0594482421875) * moment[1 + u] + f4(0.080474853515625) * moment[53 + u] + f4(0.0998992919921875) * moment[105 + u] + f4(0.1137542724609375) * moment[157 + u] + f4(0.1187744140625) * moment[2 + u] + f4(0.1137542724609375) * moment[54 + u] + f4(0.0998992919921875) * moment[106 + u] + f4(0.080474853515625) * moment[158 + u] + f4(0.0594482421875) * moment[3 + u] + f4(0.040283203125) * moment[55 + u] + f4(0.0250244140625) * moment[107 + u] + f4(0.0142669677734375) * moment[159 + u] + f4(0.0074615478515625) * moment[4 + u]
+        filtered[48 + u] = f4(0.0074615478515625) * moment[52 + u] + f4(0.0142669677734375) * moment[104 + u] + f4(0.0250244140625) * moment[156 + u] + f4(0.040283203125) * moment[1 + u] + f4(0.0594482421875) * moment[53 + u] + f4(0.080474853515625) * moment[105 + u] + f4(0.0998992919921875) * moment[157 + u] + f4(0.1137542724609375) * moment[2 + u] + f4(0.1187744140625) * moment[54 + u] + f4(0.1137542724609375) * moment[106 + u] + f4(0.0998992919921875) * moment[158 + u] + f4(0.080474853515625) * moment[3 + u] + f4(0.0594482421875) * moment[55 + u] + f4(0.040283203125) * moment[107 + u] + f4(0.0250244140625) * moment[159 + u] + f4(0.0142669677734375) * moment[4 + u] + f4(0.0074615478515625) * moment[56 + u]
+        filtered[96 + u] = f4(0.0074615478515625) * moment[104 + u] + f4(0.0142669677734375) * moment[156 + u] + f4(0.0250244140625) * moment[1 + u] + f4(0.040283203125) * moment[53 + u] + f4(0.0594482421875) * moment[105 + u] + f4(0.080474853515625) * moment[157 + u] + f4(0.0998992919921875) * moment[2 + u] + f4(0.1137542724609375) * moment[54 + u] + f4(0.1187744140625) * moment[106 + u] + f4(0.1137542724609375) * moment[158 + u] + f4(0.0998992919921875) * moment[3 + u] + f4(0.080474853515625) * moment[55 + u] + f4(0.0594482421875) * moment[107 + u] + f4(0.040283203125) * moment[159 + u] + f4(0.0250244140625) * moment[4 + u] + f4(0.0142669677734375) * moment[56 + u] + f4(0.0074615478515625) * moment[108 + u]
+        filtered[144 + u] = f4(0.0074615478515625) * moment[156 + u] + f4(0.0142669677734375) * moment[1 + u] + f4(0.0250244140625) * moment[53 + u] + f4(0.040283203125) * moment[105 + u] + f4(0.0594482421875) * moment[157 + u] + f4(0.080474853515625) * moment[2 + u] + f4(0.0998992919921875) * moment[54 + u] + f4(0.1137542724609375) * moment[106 + u] + f4(0.1187744140625) * moment[158 + u] + f4(0.1137542724609375) * moment[3 + u] + f4(0.0998992919921875) * moment[55 + u] + f4(0.080474853515625) * moment[107 + u] + f4(0.0594482421875) * moment[159 + u] + f4(0.040283203125) * moment[4 + u] + f4(0.0250244140625) * moment[56 + u] + f4(0.0142669677734375) * moment[108 + u] + f4(0.0074615478515625) * moment[160 + u]
 
 
 @numba.njit(**FAST)
@@ -324,6 +133,7 @@ def terms_0(filtered, gain_limit, terms):
         flat = f4(0) if textured else f4(1) - variance_y * f4(6.151480199923107e-05)
         terms[j] = log2(f4(ratio if correlated else f4(1))) + f4(flat)
         terms[192 + j] = log2(f4(information))
+
 
 
 @numba.njit(**FAST)
@@ -356,7 +166,7 @@ def statistics_0(reference, distorted, unit, width, gain_limit, weights, rows, m
                 if weights is not None:
                     weigh(terms, columns, weights, top + r, left)
                 sums[0] += total(terms, columns)
-                sums[1] += total(terms[192:], columns)
+                sums[1] += total(terms[192 :], columns)
 
 
 @numba.njit(**FAST)
@@ -364,87 +174,24 @@ def vertical_1(rows, first, moments):
     """Filter one row of the tile over its 9 rows; the means are kept to 1/256, as libvmaf keeps them."""
     window = rows[first : first + 10192]
     for j in range(208):
-        x = window[0 + j]
-        y = window[8320 + j]
-        cx = f4(0.01898193359375) * x
-        cy = f4(0.01898193359375) * y
-        x1 = cx
-        y1 = cy
-        xx = cx * x
-        yy = cy * y
-        xy = cx * y
-        x = window[208 + j]
-        y = window[8528 + j]
-        cx = f4(0.0558929443359375) * x
-        cy = f4(0.0558929443359375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[416 + j]
-        y = window[8736 + j]
-        cx = f4(0.1209259033203125) * x
-        cy = f4(0.1209259033203125) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[624 + j]
-        y = window[8944 + j]
-        cx = f4(0.192108154296875) * x
-        cy = f4(0.192108154296875) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[832 + j]
-        y = window[9152 + j]
-        cx = f4(0.22418212890625) * x
-        cy = f4(0.22418212890625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1040 + j]
-        y = window[9360 + j]
-        cx = f4(0.192108154296875) * x
-        cy = f4(0.192108154296875) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1248 + j]
-        y = window[9568 + j]
-        cx = f4(0.1209259033203125) * x
-        cy = f4(0.1209259033203125) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1456 + j]
-        y = window[9776 + j]
-        cx = f4(0.0558929443359375) * x
-        cy = f4(0.0558929443359375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[1664 + j]
-        y = window[9984 + j]
-        cx = f4(0.01898193359375) * x
-        cy = f4(0.01898193359375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
+        x = window[0 + j]; y = window[8320 + j]; cx = f4(0.01898193359375) * x; cy = f4(0.01898193359375) * y
+        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
+        x = window[208 + j]; y = window[8528 + j]; cx = f4(0.0558929443359375) * x; cy = f4(0.0558929443359375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[416 + j]; y = window[8736 + j]; cx = f4(0.1209259033203125) * x; cy = f4(0.1209259033203125) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[624 + j]; y = window[8944 + j]; cx = f4(0.192108154296875) * x; cy = f4(0.192108154296875) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[832 + j]; y = window[9152 + j]; cx = f4(0.22418212890625) * x; cy = f4(0.22418212890625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1040 + j]; y = window[9360 + j]; cx = f4(0.192108154296875) * x; cy = f4(0.192108154296875) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1248 + j]; y = window[9568 + j]; cx = f4(0.1209259033203125) * x; cy = f4(0.1209259033203125) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1456 + j]; y = window[9776 + j]; cx = f4(0.0558929443359375) * x; cy = f4(0.0558929443359375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[1664 + j]; y = window[9984 + j]; cx = f4(0.01898193359375) * x; cy = f4(0.01898193359375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
         moments[j] = f4(np.floor(x1 * f4(256) + f4(0.5))) * f4(1 / 256)
         moments[208 + j] = f4(np.floor(y1 * f4(256) + f4(0.5))) * f4(1 / 256)
         moments[416 + j] = xx
@@ -456,50 +203,10 @@ def vertical_1(rows, first, moments):
 def across_1(moment, filtered):
     """Filter one moment along the row, all phases of an output at once."""
     for u in range(48):
-        filtered[0 + u] = (
-            f4(0.01898193359375) * moment[0 + u]
-            + f4(0.0558929443359375) * moment[52 + u]
-            + f4(0.1209259033203125) * moment[104 + u]
-            + f4(0.192108154296875) * moment[156 + u]
-            + f4(0.22418212890625) * moment[1 + u]
-            + f4(0.192108154296875) * moment[53 + u]
-            + f4(0.1209259033203125) * moment[105 + u]
-            + f4(0.0558929443359375) * moment[157 + u]
-            + f4(0.01898193359375) * moment[2 + u]
-        )
-        filtered[48 + u] = (
-            f4(0.01898193359375) * moment[52 + u]
-            + f4(0.0558929443359375) * moment[104 + u]
-            + f4(0.1209259033203125) * moment[156 + u]
-            + f4(0.192108154296875) * moment[1 + u]
-            + f4(0.22418212890625) * moment[53 + u]
-            + f4(0.192108154296875) * moment[105 + u]
-            + f4(0.1209259033203125) * moment[157 + u]
-            + f4(0.0558929443359375) * moment[2 + u]
-            + f4(0.01898193359375) * moment[54 + u]
-        )
-        filtered[96 + u] = (
-            f4(0.01898193359375) * moment[104 + u]
-            + f4(0.0558929443359375) * moment[156 + u]
-            + f4(0.1209259033203125) * moment[1 + u]
-            + f4(0.192108154296875) * moment[53 + u]
-            + f4(0.22418212890625) * moment[105 + u]
-            + f4(0.192108154296875) * moment[157 + u]
-            + f4(0.1209259033203125) * moment[2 + u]
-            + f4(0.0558929443359375) * moment[54 + u]
-            + f4(0.01898193359375) * moment[106 + u]
-        )
-        filtered[144 + u] = (
-            f4(0.01898193359375) * moment[156 + u]
-            + f4(0.0558929443359375) * moment[1 + u]
-            + f4(0.1209259033203125) * moment[53 + u]
-            + f4(0.192108154296875) * moment[105 + u]
-            + f4(0.22418212890625) * moment[157 + u]
-            + f4(0.192108154296875) * moment[2 + u]
-            + f4(0.1209259033203125) * moment[54 + u]
-            + f4(0.0558929443359375) * moment[106 + u]
-            + f4(0.01898193359375) * moment[158 + u]
-        )
+        filtered[0 + u] = f4(0.01898193359375) * moment[0 + u] + f4(0.0558929443359375) * moment[52 + u] + f4(0.1209259033203125) * moment[104 + u] + f4(0.192108154296875) * moment[156 + u] + f4(0.22418212890625) * moment[1 + u] + f4(0.192108154296875) * moment[53 + u] + f4(0.1209259033203125) * moment[105 + u] + f4(0.0558929443359375) * moment[157 + u] + f4(0.01898193359375) * moment[2 + u]
+        filtered[48 + u] = f4(0.01898193359375) * moment[52 + u] + f4(0.0558929443359375) * moment[104 + u] + f4(0.1209259033203125) * moment[156 + u] + f4(0.192108154296875) * moment[1 + u] + f4(0.22418212890625) * moment[53 + u] + f4(0.192108154296875) * moment[105 + u] + f4(0.1209259033203125) * moment[157 + u] + f4(0.0558929443359375) * moment[2 + u] + f4(0.01898193359375) * moment[54 + u]
+        filtered[96 + u] = f4(0.01898193359375) * moment[104 + u] + f4(0.0558929443359375) * moment[156 + u] + f4(0.1209259033203125) * moment[1 + u] + f4(0.192108154296875) * moment[53 + u] + f4(0.22418212890625) * moment[105 + u] + f4(0.192108154296875) * moment[157 + u] + f4(0.1209259033203125) * moment[2 + u] + f4(0.0558929443359375) * moment[54 + u] + f4(0.01898193359375) * moment[106 + u]
+        filtered[144 + u] = f4(0.01898193359375) * moment[156 + u] + f4(0.0558929443359375) * moment[1 + u] + f4(0.1209259033203125) * moment[53 + u] + f4(0.192108154296875) * moment[105 + u] + f4(0.22418212890625) * moment[157 + u] + f4(0.192108154296875) * moment[2 + u] + f4(0.1209259033203125) * moment[54 + u] + f4(0.0558929443359375) * moment[106 + u] + f4(0.01898193359375) * moment[158 + u]
 
 
 @numba.njit(**FAST)
@@ -524,6 +231,7 @@ def terms_1(filtered, gain_limit, terms):
         flat = f4(0) if textured else f4(1) - variance_y * f4(6.151480199923107e-05)
         terms[j] = log2(f4(ratio if correlated else f4(1))) + f4(flat)
         terms[192 + j] = log2(f4(information))
+
 
 
 @numba.njit(**FAST)
@@ -556,7 +264,7 @@ def statistics_1(reference, distorted, unit, width, gain_limit, weights, rows, m
                 if weights is not None:
                     weigh(terms, columns, weights, top + r, left)
                 sums[0] += total(terms, columns)
-                sums[1] += total(terms[192:], columns)
+                sums[1] += total(terms[192 :], columns)
 
 
 @numba.njit(**FAST)
@@ -564,51 +272,16 @@ def vertical_2(rows, first, moments):
     """Filter one row of the tile over its 5 rows; the means are kept to 1/256, as libvmaf keeps them."""
     window = rows[first : first + 8528]
     for j in range(208):
-        x = window[0 + j]
-        y = window[7488 + j]
-        cx = f8(0.0544891357421875) * x
-        cy = f8(0.0544891357421875) * y
-        x1 = cx
-        y1 = cy
-        xx = cx * x
-        yy = cy * y
-        xy = cx * y
-        x = window[208 + j]
-        y = window[7696 + j]
-        cx = f8(0.24420166015625) * x
-        cy = f8(0.24420166015625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[416 + j]
-        y = window[7904 + j]
-        cx = f8(0.402618408203125) * x
-        cy = f8(0.402618408203125) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[624 + j]
-        y = window[8112 + j]
-        cx = f8(0.24420166015625) * x
-        cy = f8(0.24420166015625) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[832 + j]
-        y = window[8320 + j]
-        cx = f8(0.0544891357421875) * x
-        cy = f8(0.0544891357421875) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
+        x = window[0 + j]; y = window[7488 + j]; cx = f8(0.0544891357421875) * x; cy = f8(0.0544891357421875) * y
+        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
+        x = window[208 + j]; y = window[7696 + j]; cx = f8(0.24420166015625) * x; cy = f8(0.24420166015625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[416 + j]; y = window[7904 + j]; cx = f8(0.402618408203125) * x; cy = f8(0.402618408203125) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[624 + j]; y = window[8112 + j]; cx = f8(0.24420166015625) * x; cy = f8(0.24420166015625) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[832 + j]; y = window[8320 + j]; cx = f8(0.0544891357421875) * x; cy = f8(0.0544891357421875) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
         moments[j] = f8(np.floor(x1 * f8(256) + f8(0.5))) * f8(1 / 256)
         moments[208 + j] = f8(np.floor(y1 * f8(256) + f8(0.5))) * f8(1 / 256)
         moments[416 + j] = xx
@@ -620,34 +293,10 @@ def vertical_2(rows, first, moments):
 def across_2(moment, filtered):
     """Filter one moment along the row, all phases of an output at once."""
     for u in range(48):
-        filtered[0 + u] = (
-            f8(0.0544891357421875) * moment[0 + u]
-            + f8(0.24420166015625) * moment[52 + u]
-            + f8(0.402618408203125) * moment[104 + u]
-            + f8(0.24420166015625) * moment[156 + u]
-            + f8(0.0544891357421875) * moment[1 + u]
-        )
-        filtered[48 + u] = (
-            f8(0.0544891357421875) * moment[52 + u]
-            + f8(0.24420166015625) * moment[104 + u]
-            + f8(0.402618408203125) * moment[156 + u]
-            + f8(0.24420166015625) * moment[1 + u]
-            + f8(0.0544891357421875) * moment[53 + u]
-        )
-        filtered[96 + u] = (
-            f8(0.0544891357421875) * moment[104 + u]
-            + f8(0.24420166015625) * moment[156 + u]
-            + f8(0.402618408203125) * moment[1 + u]
-            + f8(0.24420166015625) * moment[53 + u]
-            + f8(0.0544891357421875) * moment[105 + u]
-        )
-        filtered[144 + u] = (
-            f8(0.0544891357421875) * moment[156 + u]
-            + f8(0.24420166015625) * moment[1 + u]
-            + f8(0.402618408203125) * moment[53 + u]
-            + f8(0.24420166015625) * moment[105 + u]
-            + f8(0.0544891357421875) * moment[157 + u]
-        )
+        filtered[0 + u] = f8(0.0544891357421875) * moment[0 + u] + f8(0.24420166015625) * moment[52 + u] + f8(0.402618408203125) * moment[104 + u] + f8(0.24420166015625) * moment[156 + u] + f8(0.0544891357421875) * moment[1 + u]
+        filtered[48 + u] = f8(0.0544891357421875) * moment[52 + u] + f8(0.24420166015625) * moment[104 + u] + f8(0.402618408203125) * moment[156 + u] + f8(0.24420166015625) * moment[1 + u] + f8(0.0544891357421875) * moment[53 + u]
+        filtered[96 + u] = f8(0.0544891357421875) * moment[104 + u] + f8(0.24420166015625) * moment[156 + u] + f8(0.402618408203125) * moment[1 + u] + f8(0.24420166015625) * moment[53 + u] + f8(0.0544891357421875) * moment[105 + u]
+        filtered[144 + u] = f8(0.0544891357421875) * moment[156 + u] + f8(0.24420166015625) * moment[1 + u] + f8(0.402618408203125) * moment[53 + u] + f8(0.24420166015625) * moment[105 + u] + f8(0.0544891357421875) * moment[157 + u]
 
 
 @numba.njit(**FAST)
@@ -672,6 +321,7 @@ def terms_2(filtered, gain_limit, terms):
         flat = f8(0) if textured else f8(1) - variance_y * f8(6.151480199923107e-05)
         terms[j] = log2(f4(ratio if correlated else f8(1))) + f4(flat)
         terms[192 + j] = log2(f4(information))
+
 
 
 @numba.njit(**FAST)
@@ -704,7 +354,7 @@ def statistics_2(reference, distorted, unit, width, gain_limit, weights, rows, m
                 if weights is not None:
                     weigh(terms, columns, weights, top + r, left)
                 sums[0] += total(terms, columns)
-                sums[1] += total(terms[192:], columns)
+                sums[1] += total(terms[192 :], columns)
 
 
 @numba.njit(**FAST)
@@ -712,33 +362,12 @@ def vertical_3(rows, first, moments):
     """Filter one row of the tile over its 3 rows; the means are kept to 1/256, as libvmaf keeps them."""
     window = rows[first : first + 7696]
     for j in range(208):
-        x = window[0 + j]
-        y = window[7072 + j]
-        cx = f8(0.1663818359375) * x
-        cy = f8(0.1663818359375) * y
-        x1 = cx
-        y1 = cy
-        xx = cx * x
-        yy = cy * y
-        xy = cx * y
-        x = window[208 + j]
-        y = window[7280 + j]
-        cx = f8(0.667236328125) * x
-        cy = f8(0.667236328125) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
-        x = window[416 + j]
-        y = window[7488 + j]
-        cx = f8(0.1663818359375) * x
-        cy = f8(0.1663818359375) * y
-        x1 += cx
-        y1 += cy
-        xx += cx * x
-        yy += cy * y
-        xy += cx * y
+        x = window[0 + j]; y = window[7072 + j]; cx = f8(0.1663818359375) * x; cy = f8(0.1663818359375) * y
+        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
+        x = window[208 + j]; y = window[7280 + j]; cx = f8(0.667236328125) * x; cy = f8(0.667236328125) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
+        x = window[416 + j]; y = window[7488 + j]; cx = f8(0.1663818359375) * x; cy = f8(0.1663818359375) * y
+        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
         moments[j] = f8(np.floor(x1 * f8(256) + f8(0.5))) * f8(1 / 256)
         moments[208 + j] = f8(np.floor(y1 * f8(256) + f8(0.5))) * f8(1 / 256)
         moments[416 + j] = xx
@@ -750,26 +379,10 @@ def vertical_3(rows, first, moments):
 def across_3(moment, filtered):
     """Filter one moment along the row, all phases of an output at once."""
     for u in range(48):
-        filtered[0 + u] = (
-            f8(0.1663818359375) * moment[0 + u]
-            + f8(0.667236328125) * moment[52 + u]
-            + f8(0.1663818359375) * moment[104 + u]
-        )
-        filtered[48 + u] = (
-            f8(0.1663818359375) * moment[52 + u]
-            + f8(0.667236328125) * moment[104 + u]
-            + f8(0.1663818359375) * moment[156 + u]
-        )
-        filtered[96 + u] = (
-            f8(0.1663818359375) * moment[104 + u]
-            + f8(0.667236328125) * moment[156 + u]
-            + f8(0.1663818359375) * moment[1 + u]
-        )
-        filtered[144 + u] = (
-            f8(0.1663818359375) * moment[156 + u]
-            + f8(0.667236328125) * moment[1 + u]
-            + f8(0.1663818359375) * moment[53 + u]
-        )
+        filtered[0 + u] = f8(0.1663818359375) * moment[0 + u] + f8(0.667236328125) * moment[52 + u] + f8(0.1663818359375) * moment[104 + u]
+        filtered[48 + u] = f8(0.1663818359375) * moment[52 + u] + f8(0.667236328125) * moment[104 + u] + f8(0.1663818359375) * moment[156 + u]
+        filtered[96 + u] = f8(0.1663818359375) * moment[104 + u] + f8(0.667236328125) * moment[156 + u] + f8(0.1663818359375) * moment[1 + u]
+        filtered[144 + u] = f8(0.1663818359375) * moment[156 + u] + f8(0.667236328125) * moment[1 + u] + f8(0.1663818359375) * moment[53 + u]
 
 
 @numba.njit(**FAST)
@@ -794,6 +407,7 @@ def terms_3(filtered, gain_limit, terms):
         flat = f8(0) if textured else f8(1) - variance_y * f8(6.151480199923107e-05)
         terms[j] = log2(f4(ratio if correlated else f8(1))) + f4(flat)
         terms[192 + j] = log2(f4(information))
+
 
 
 @numba.njit(**FAST)
@@ -826,7 +440,7 @@ def statistics_3(reference, distorted, unit, width, gain_limit, weights, rows, m
                 if weights is not None:
                     weigh(terms, columns, weights, top + r, left)
                 sums[0] += total(terms, columns)
-                sums[1] += total(terms[192:], columns)
+                sums[1] += total(terms[192 :], columns)
 
 
 @numba.njit(**FAST)
@@ -853,17 +467,7 @@ def decimate_1(source, unit, width, out, line, even, odd):
         r7 = source[mirror(c - -3, height)]
         r8 = source[mirror(c - -4, height)]
         for j in range(width):
-            total = (
-                f8(0.01898193359375) * f8(r0[j])
-                + f8(0.0558929443359375) * f8(r1[j])
-                + f8(0.1209259033203125) * f8(r2[j])
-                + f8(0.192108154296875) * f8(r3[j])
-                + f8(0.22418212890625) * f8(r4[j])
-                + f8(0.192108154296875) * f8(r5[j])
-                + f8(0.1209259033203125) * f8(r6[j])
-                + f8(0.0558929443359375) * f8(r7[j])
-                + f8(0.01898193359375) * f8(r8[j])
-            )
+            total = f8(0.01898193359375) * f8(r0[j]) + f8(0.0558929443359375) * f8(r1[j]) + f8(0.1209259033203125) * f8(r2[j]) + f8(0.192108154296875) * f8(r3[j]) + f8(0.22418212890625) * f8(r4[j]) + f8(0.192108154296875) * f8(r5[j]) + f8(0.1209259033203125) * f8(r6[j]) + f8(0.0558929443359375) * f8(r7[j]) + f8(0.01898193359375) * f8(r8[j])
             line[4 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
         for k in range(1, 4 + 1):
             line[4 - k] = line[4 + min(k, width - 1)]
@@ -873,17 +477,7 @@ def decimate_1(source, unit, width, out, line, even, odd):
             odd[u] = line[2 * u + 1]
         target = out[i]
         for j in range(half):
-            total = (
-                f8(0.01898193359375) * even[j + 0]
-                + f8(0.0558929443359375) * odd[j + 0]
-                + f8(0.1209259033203125) * even[j + 1]
-                + f8(0.192108154296875) * odd[j + 1]
-                + f8(0.22418212890625) * even[j + 2]
-                + f8(0.192108154296875) * odd[j + 2]
-                + f8(0.1209259033203125) * even[j + 3]
-                + f8(0.0558929443359375) * odd[j + 3]
-                + f8(0.01898193359375) * even[j + 4]
-            )
+            total = f8(0.01898193359375) * even[j + 0] + f8(0.0558929443359375) * odd[j + 0] + f8(0.1209259033203125) * even[j + 1] + f8(0.192108154296875) * odd[j + 1] + f8(0.22418212890625) * even[j + 2] + f8(0.192108154296875) * odd[j + 2] + f8(0.1209259033203125) * even[j + 3] + f8(0.0558929443359375) * odd[j + 3] + f8(0.01898193359375) * even[j + 4]
             target[j] = f4(np.floor(total * f8(256) + f8(0.5)) * f8(1 / 256))
 
 
@@ -907,13 +501,7 @@ def decimate_2(source, unit, width, out, line, even, odd):
         r3 = source[mirror(c - -1, height)]
         r4 = source[mirror(c - -2, height)]
         for j in range(width):
-            total = (
-                f8(0.0544891357421875) * f8(r0[j])
-                + f8(0.24420166015625) * f8(r1[j])
-                + f8(0.402618408203125) * f8(r2[j])
-                + f8(0.24420166015625) * f8(r3[j])
-                + f8(0.0544891357421875) * f8(r4[j])
-            )
+            total = f8(0.0544891357421875) * f8(r0[j]) + f8(0.24420166015625) * f8(r1[j]) + f8(0.402618408203125) * f8(r2[j]) + f8(0.24420166015625) * f8(r3[j]) + f8(0.0544891357421875) * f8(r4[j])
             line[2 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
         for k in range(1, 2 + 1):
             line[2 - k] = line[2 + min(k, width - 1)]
@@ -923,13 +511,7 @@ def decimate_2(source, unit, width, out, line, even, odd):
             odd[u] = line[2 * u + 1]
         target = out[i]
         for j in range(half):
-            total = (
-                f8(0.0544891357421875) * even[j + 0]
-                + f8(0.24420166015625) * odd[j + 0]
-                + f8(0.402618408203125) * even[j + 1]
-                + f8(0.24420166015625) * odd[j + 1]
-                + f8(0.0544891357421875) * even[j + 2]
-            )
+            total = f8(0.0544891357421875) * even[j + 0] + f8(0.24420166015625) * odd[j + 0] + f8(0.402618408203125) * even[j + 1] + f8(0.24420166015625) * odd[j + 1] + f8(0.0544891357421875) * even[j + 2]
             target[j] = f4(np.floor(total * f8(256) + f8(0.5)) * f8(1 / 256))
 
 
@@ -961,7 +543,5 @@ def decimate_3(source, unit, width, out, line, even, odd):
             odd[u] = line[2 * u + 1]
         target = out[i]
         for j in range(half):
-            total = (
-                f8(0.1663818359375) * odd[j + 0] + f8(0.667236328125) * even[j + 1] + f8(0.1663818359375) * odd[j + 1]
-            )
+            total = f8(0.1663818359375) * odd[j + 0] + f8(0.667236328125) * even[j + 1] + f8(0.1663818359375) * odd[j + 1]
             target[j] = f4(np.floor(total * f8(256) + f8(0.5)) * f8(1 / 256))
