@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tinyvmaf._version import __version__
+from tinyvmaf._version import __version__ as __version__
 
 _HOMES = {
     "ContractError": "tinyvmaf.errors",

@@ -73,7 +73,7 @@ def test_equals_the_slow_twin(shape, bits):
 
 
 def test_gain_limit_equals_the_slow_twin():
-    x, y = textures(2, (64, 80))
+    x, _ = textures(2, (64, 80))
     sharp = np.clip(2 * x.astype(int) - x.mean(), 0, 255).astype(np.uint8)
     assert _scales(x, sharp)[0] > _scales(x, sharp, vif_enhn_gain_limit=1.2)[0]
     np.testing.assert_allclose(

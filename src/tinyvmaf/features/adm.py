@@ -1,9 +1,9 @@
 """Additive detail metric, as libvmaf's integer extractor computes it.
 
 Source: S. Li, F. Zhang, L. Ma and K. N. Ngan, "Image quality assessment by separately evaluating detail losses and
-additive impairments", IEEE Transactions on Multimedia 13(5), 2011, in the form of libvmaf's `integer_adm`: four levels of
-a Daubechies-2 transform, CSF weights from the visibility model of A. B. Watson et al., "Visibility of wavelet quantization
-noise", IEEE Transactions on Image Processing 6(8), 1997.
+additive impairments", IEEE Transactions on Multimedia 13(5), 2011, in the form of libvmaf's `integer_adm`: four levels
+of a Daubechies-2 transform, CSF weights from the visibility model of A. B. Watson et al., "Visibility of wavelet
+quantization noise", IEEE Transactions on Image Processing 6(8), 1997.
 """
 
 from __future__ import annotations
@@ -75,7 +75,12 @@ class _Scratch:
         return cls(
             planes=tuple(np.zeros(shape, np.float64) for shape in shapes for _ in "xy"),
             weights=tuple(np.zeros(shape, np.float32) for shape in shapes) if weighted else (),
-            buffers=tuple(np.zeros(size, kind) for kind in (np.float32, np.float64) for size in (_SLOTS, _LINE)),
+            buffers=(
+                np.zeros(_SLOTS, np.float32),
+                np.zeros(_LINE, np.float32),
+                np.zeros(_SLOTS, np.float64),
+                np.zeros(_LINE, np.float64),
+            ),
         )
 
 
@@ -107,8 +112,8 @@ class Adm(Feature):
             pair: The frames, 16 x 16 to MAXIMUM_WIDTH.
 
         Returns:
-            (4, 7) float64, a row per scale: cubes of the reference's h, v, d bands, cubes of the masked signal's h, v, d
-            bands, total weight.
+            (4, 7) float64, a row per scale: cubes of the reference's h, v, d bands, cubes of the masked signal's
+            h, v, d bands, total weight.
 
         Raises:
             MismatchError: The frame is too wide.

@@ -1,8 +1,8 @@
 """Visual information fidelity, scales 0 to 3, as libvmaf's integer extractor computes it.
 
 Source: H. R. Sheikh and A. C. Bovik, "Image information and visual quality", IEEE Transactions on Image Processing
-15(2), 2006, in the pixel-domain form of libvmaf's `integer_vif`: Gaussian windows over 65536, means and decimated planes
-kept to 1/256. Each scale is the share of the reference's information that the distorted frame still carries.
+15(2), 2006, in the pixel-domain form of libvmaf's `integer_vif`: Gaussian windows over 65536, means and decimated
+planes kept to 1/256. Each scale is the share of the reference's information that the distorted frame still carries.
 """
 
 from __future__ import annotations

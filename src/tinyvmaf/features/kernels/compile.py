@@ -50,9 +50,9 @@ def wrap(function: Any, signature: str) -> Any:
             sizes = [f"a{position}_{axis}" for axis in range(int(dimensions))]
             names += [f"a{position}", *sizes]
             passed.append(f"carray(a{position}, ({', '.join(sizes)},))")
-            kinds += [types.CPointer(_DTYPES[code]), *[types.int64] * int(dimensions)]
+            kinds += [types.CPointer(_DTYPES[code]), *[types.int64] * int(dimensions)]  # type: ignore[no-untyped-call]
     source = f"def entry({', '.join(names)}):\n    kernel({', '.join(passed)})\n"
-    scope: dict[str, Any] = {"kernel": function, "carray": numba.carray}
+    scope: dict[str, Any] = {"kernel": function, "carray": numba.carray}  # type: ignore[attr-defined]
     exec(source, scope)  # the text is made of the fixed vocabulary above
     options = {key: value for key, value in FAST.items() if key != "nogil"}
     return numba.cfunc(types.void(*kinds), **options)(scope["entry"])

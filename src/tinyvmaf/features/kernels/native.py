@@ -137,7 +137,7 @@ def _unflatten(kinds: list[str], flat: tuple[Any, ...]) -> list[Any]:
             shape = tuple(next(values) for _ in range(int(dimensions)))
             dtype = np.dtype(code)
             raw = (ctypes.c_char * (int(np.prod(shape)) * dtype.itemsize)).from_address(address)
-            arguments.append(np.frombuffer(raw, dtype).reshape(shape))
+            arguments.append(np.frombuffer(memoryview(raw), dtype).reshape(shape))
         else:
             arguments.append(next(values))
     return arguments

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from typing import IO
-from xml.sax.saxutils import quoteattr
 
 from tinyvmaf.score.logs.names import column_names, xml_name
 from tinyvmaf.score.logs.precision import LEGACY, NumberFormat
@@ -29,7 +28,8 @@ def write_xml(result: Result, stream: IO[str], precision: NumberFormat = LEGACY)
     """
     names = {key: xml_name(name) for key, name in column_names(result).items()}
     fps = "" if result.run.fps is None else f' fps="{result.run.fps:.2f}"'
-    stream.write(f"<VMAF version={quoteattr(result.run.version)}>\n")
+    version = result.run.version.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    stream.write(f'<VMAF version="{version}">\n')
     stream.write(f'  <params qualityWidth="{result.width}" qualityHeight="{result.height}" />\n')
     stream.write(f"  <fyi{fps} />\n  <frames>\n")
     for number, texts in frame_rows(result, precision, None):
