@@ -6,38 +6,60 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from tinyvmaf.errors import DataError
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
     """Refuse an output path that cannot be written, before any long work starts.
 
     Args:
         path: The file that will be written.
+        inputs: Files that are read and must not be written over.
 
     Raises:
-        DataError: The folder is missing or not writable, or the path is a folder.
+        DataError: The folder is missing or not writable, the path is a folder, or it is one of the inputs.
     """
     target = Path(path)
-    if target.is_dir():
-        raise DataError(f"The output must be a file, but {target} is a folder.", "Name a file inside it.")
-    if target.exists() and not os.access(target, os.W_OK):
+    if not str(path) or str(path).endswith(os.sep) or os.path.isdir(path):
+        raise DataError(f"The output must be a file, but {str(path)!r} is a folder.", "Name a file inside it.")
+    if os.path.exists(path) and not os.access(target, os.W_OK):
         raise DataError(f"The output {target} is not writable.", "Choose another file or change its permissions.")
     if _is_special(target):
         return
-    folder = target.parent
+    for source in inputs:
+        if same_file(target, source):
+            raise DataError(f"The output {target} is also an input, {source}.", "Choose another file.")
+    folder = Path(os.path.realpath(target)).parent
     if not folder.is_dir():
         raise DataError(f"The output folder {folder} does not exist.", "Create it or choose another place.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DataError(f"The output folder {folder} is not writable.", "Choose another place.")
 
 
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file, be it there already or not.
+
+    Args:
+        one: A path.
+        other: Another.
+
+    Returns:
+        True for equal paths, links between them included.
+    """
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _is_special(target: Path) -> bool:
-    """Whether the target is a device or pipe such as /dev/stdout, which a rename would replace."""
+    """Whether a rename must not replace the target: a device, a pipe, or a name such as /dev/stdout."""
+    if str(target.parent) in ("/dev", "/dev/fd") or target.parts[:2] == ("/", "proc"):
+        return True
     try:
         return not stat.S_ISREG(target.stat().st_mode)
     except OSError:
@@ -48,7 +70,8 @@ def _is_special(target: Path) -> bool:
 def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[str] | IO[bytes]]:
     """Open a temporary file beside `path` and rename it over `path` when the block ends well.
 
-    A device or pipe (/dev/stdout) is written directly. If the block raises, the target is left as it was.
+    A device or pipe (/dev/stdout) is written directly. A link stays a link. If the block raises, the target is left as
+    it was.
 
     Args:
         path: The file to produce.
@@ -68,9 +91,10 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[str] | IO[byt
             with open(target, mode, **kind) as stream:  # type: ignore[call-overload]
                 yield stream
             return
+        target = Path(os.path.realpath(target))
         mask = os.umask(0)
         os.umask(mask)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        handle, temporary = tempfile.mkstemp(prefix=".tinyvmaf-", suffix=".tmp", dir=target.parent)
         with open(handle, mode, **kind) as stream:  # type: ignore[call-overload]
             yield stream
             stream.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -23,25 +24,43 @@ def run(name: str, command: Callable[[], int]) -> int:
     Returns:
         0 done, 2 a user's mistake or a refused pair, 1 a run that failed, 130 interrupted.
     """
-    signal.signal(signal.SIGTERM, _terminated)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
+    _open_closed()
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()  # what cannot be written is our error, not one of the interpreter's last words
+        return code
     except TinyVmafError as error:
         say(name, str(error))
         return error.exit_code
     except KeyboardInterrupt:
         say(name, "interrupted; nothing was written")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away, as `head` does. Standard output must not be flushed again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         if os.environ.get("TINYVMAF_DEBUG"):
             raise
-        detail = " ".join(str(error).split())
-        say(name, f"failed: {type(error).__name__}: {detail} (set TINYVMAF_DEBUG=1 for the traceback)")
+        _drop_output()
+        if not isinstance(error, BrokenPipeError):  # the reader of our output went away, as `head` does
+            detail = " ".join(str(error).split())
+            say(name, f"failed: {type(error).__name__}: {detail} (set TINYVMAF_DEBUG=1 for the traceback)")
         return 1
+
+
+def _open_closed() -> None:
+    """Give a program that was started with closed streams (`2>&-`) something to write to."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Forget what standard output could not take: it must not be flushed again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def say(name: str, text: str) -> None:

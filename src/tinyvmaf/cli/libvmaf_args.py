@@ -144,7 +144,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("bitdepth", "8|10|12|16", "bits per sample of raw video", "b", _bits),
     Flag("model", "KEY=VALUE:...", "version=NAME or path=FILE, name=NAME", "m", parse_model, repeat=True),
     Flag("feature", "NAME[=KEY=VALUE:...]", "measure this too", parse=parse_feature, repeat=True),
-    Flag("output", "FILE", "write a log", "o"),
+    Flag("output", "FILE", "write a log; - for standard output", "o"),
     *(_format(name) for name in FORMATS),
     Flag("precision", "1..17|max|full|legacy", "digits in the log", parse=parse_precision, default=LEGACY),
     _number("threads", "worker threads"),

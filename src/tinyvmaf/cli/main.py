@@ -50,6 +50,9 @@ def _main(argv: list[str]) -> int:
         parser = commands.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
         if name == chosen:
             importlib.import_module(f"tinyvmaf.cli.{name}").configure(parser)
-    arguments = top.parse_args(argv)
+    try:
+        arguments = top.parse_args(argv)
+    except SystemExit:  # help or version was printed
+        return 0
     code: int = importlib.import_module(f"tinyvmaf.cli.{arguments.command}").execute(arguments)
     return code

@@ -61,23 +61,21 @@ def execute(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code.
     """
-    from tinyvmaf._files import check_writable
     from tinyvmaf.cli.libvmaf_grammar import parse_feature
     from tinyvmaf.cli.scoring import score_files
     from tinyvmaf.score.compare import DEFAULT_MODELS
     from tinyvmaf.score.logs import write_log, write_stream
     from tinyvmaf.score.pipeline import make_feature
 
-    targets = {name: getattr(arguments, name) for name in FORMATS if getattr(arguments, name)}
-    for path in targets.values():
-        if path != "-":
-            check_writable(path)
+    targets = {name: getattr(arguments, name) for name in FORMATS if getattr(arguments, name) is not None}
+    _check_targets(list(targets.values()), [arguments.reference, arguments.distorted, *(arguments.model or [])])
     specs = [parse_feature(word) for group in arguments.features for word in group.split(",")]
     fields = {flag.field: getattr(arguments, flag.field) for flag in PAIRING_FLAGS}
+    features = [make_feature(spec.name, dict(spec.options)) for spec in specs]
     result = score_files(
         "tinyvmaf", arguments.reference, arguments.distorted,
         models=arguments.model or DEFAULT_MODELS,
-        features=[make_feature(spec.name, dict(spec.options)) for spec in specs],
+        features=features,
         policy=PairingPolicy(**fields, frame_limit=arguments.frames),
         raw=_raw(arguments.raw), threads=arguments.threads, subsample=arguments.subsample, quiet=arguments.quiet,
     )  # fmt: skip
@@ -87,8 +85,18 @@ def execute(arguments: argparse.Namespace) -> int:
         else:
             write_log(result, path, name)
     if not arguments.quiet and "-" not in targets.values():
-        _print_table(result)
+        _print_table(result, [key for feature in features for key in feature.keys])
     return 0
+
+
+def _check_targets(targets: list[str], inputs: list[str]) -> None:
+    from tinyvmaf._files import check_writable, same_file
+
+    for i, path in enumerate(targets):
+        if any(path == other or same_file(path, other) for other in targets[:i]):
+            raise UsageError(f"Every log needs a file of its own, but {path!r} is named twice.")
+        if path != "-":
+            check_writable(path, inputs)
 
 
 def _raw(text: str | None) -> Any:
@@ -104,37 +112,27 @@ def _raw(text: str | None) -> Any:
         raise UsageError(f"--raw takes WxH:CHROMA:BITS such as 1920x1080:420:8, not {text!r}.") from error
 
 
-def _print_table(result: Result) -> None:
+def _print_table(result: Result, asked: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for title in ("mean", "harmonic", "p1", "p5", "min"):
-        table.add_column(title, justify="right")
-    table.add_column("worst frame")
-    keys = [score.name for score in result.scores] + [k for k in result.columns if not _belongs(k, result)]
-    for key in keys:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("worst frame", no_wrap=True)
+    scores = [score.name for score in result.scores]
+    for key in dict.fromkeys([*scores, *(key for key in asked if key in result.columns)]):
         pooled = result.pooled(key)
         numbers = (pooled.mean, pooled.harmonic_mean, pooled.p1, pooled.p5, pooled.min)
-        worst = "" if key not in {s.name for s in result.scores} else _worst(result, key)
-        table.add_row(key, *("-" if n is None else f"{n:.3f}" for n in numbers), worst)
+        worst = _worst(result, key) if key in scores else ""
+        table.add_row(Text(key), *("-" if n is None else f"{n:.3f}" for n in numbers), worst)
     fps = result.run.fps
     speed = "" if fps is None else f", {fps:.1f} fps"
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, highlight=False)
     console.print(table)
     console.print(f"{len(result.frame_numbers)} frames, {result.width}x{result.height}{speed}", style="dim")
-
-
-def _belongs(key: str, result: Result) -> bool:
-    """Whether a column is shown with its score, or is one of the elementary features of the models."""
-    return any(key in score.columns for score in result.scores) or key.split("_")[0] in (
-        "adm",
-        "adm2",
-        "vif",
-        "motion",
-        "motion2",
-    )
 
 
 def _worst(result: Result, key: str) -> str:

@@ -80,8 +80,9 @@ class Vif(Feature):
         x, y = scratch.planes[0::2], scratch.planes[1::2]
         w = scratch.weights if weighted else (None, None, None)
         sums = np.empty(2 * SCALES)
+        unit = 2.0 ** (8 - pair.bits)
         _frame(
-            pair.reference.luma, pair.distorted.luma, 2.0 ** (8 - pair.bits), width,
+            pair.reference.luma, pair.distorted.luma, unit, None if pair.bits == 8 else unit, width,
             float(self.values["vif_enhn_gain_limit"]), pair.weights,
             x[0], y[0], w[0], x[1], y[1], w[1], x[2], y[2], w[2], *scratch.buffers, sums,
         )  # fmt: skip

@@ -6,14 +6,17 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from tinyvmaf._version import __version__
-from tinyvmaf.errors import UsageError
+from tinyvmaf.errors import UnknownNameError, UsageError
 from tinyvmaf.features.base import Feature
 from tinyvmaf.models import load, registry
+from tinyvmaf.score.logs.names import log_name
 from tinyvmaf.score.model import Overload, ScoreModel
 from tinyvmaf.score.pipeline import Measured, Progress, make_feature, measure, needed_features, predict
 from tinyvmaf.score.result import Result, RunInfo, ScoreInfo
@@ -30,6 +33,7 @@ VideoSource: TypeAlias = "str | os.PathLike[str] | Sequence[Any] | Video"
 _NAMES = {"vmaf_v0.6.1": "vmaf", "vmaf_v0.6.1neg": "vmaf_neg", "vmaf_4k_v0.6.1": "vmaf_4k"}
 """What a Netflix model's score is called when nobody names it."""
 
+MAX_THREADS = 1024
 DEFAULT_MODELS = ("vmaf_v0.6.1", "vmaf_tiny")
 
 
@@ -64,7 +68,7 @@ class NamedModel:
 
 
 def load_model(
-    model: str,
+    model: str | os.PathLike[str],
     name: str | None = None,
     *,
     disable_clip: bool = False,
@@ -74,7 +78,8 @@ def load_model(
     """Load a model by version, id or path.
 
     Args:
-        model: One of Netflix's versions ("vmaf_v0.6.1"), an id of ours ("vmaf_tiny"), or a path to a .json or .onnx file.
+        model: One of Netflix's versions ("vmaf_v0.6.1"), an id of ours ("vmaf_tiny"), or a path to a .json or .onnx
+            file; a `Path` is always a file, whatever its name.
         name: Name of the score; by default one that follows from the model.
         disable_clip: Leave scores outside the model's range as they are.
         enable_transform: Apply the model's score transform.
@@ -88,13 +93,7 @@ def load_model(
         ModelError: The file cannot be read or is no model.
         UsageError: An option that this kind of model does not have.
     """
-    if os.sep in model or model.lower().endswith((".json", ".onnx")):
-        file = load.load_path(model)
-        name = name or os.path.splitext(os.path.basename(model))[0]
-    elif model not in registry.NETFLIX_SHA256 and model in registry.tiny_ids():
-        file = load.load_tiny(model)
-    else:
-        file = load.load_version(model)
+    file = _model_file(model)
     if file.kind == "tiny":
         if disable_clip or enable_transform or overloads:
             raise UsageError(f"Model {model} is a tiny model: clip, transform and feature options do not apply to it.")
@@ -107,7 +106,24 @@ def load_model(
         loaded = load_svm(
             file.data, disable_clip=disable_clip, enable_transform=enable_transform, overloads=tuple(overloads)
         )
-    return NamedModel(name or _NAMES.get(model, model), loaded, file)
+    default = _NAMES.get(file.id, file.id) if file.registered else Path(file.id).stem
+    return NamedModel(name or default, loaded, file)
+
+
+def _model_file(model: str | os.PathLike[str]) -> load.ModelFile:
+    if not isinstance(model, str) or os.sep in model or model.lower().endswith((".json", ".onnx")):
+        return load.load_path(Path(model))
+    if model in registry.NETFLIX_SHA256 or model in registry.UNAVAILABLE:
+        return load.load_version(model)
+    ours = registry.tiny_ids()
+    if model in ours:
+        return load.load_tiny(model)
+    known = (*registry.NETFLIX_SHA256, *ours)
+    close = get_close_matches(model, known, n=1)
+    lead = f"Did you mean {close[0]}? " if close else ""
+    raise UnknownNameError(
+        f"There is no model {model!r}.", f"{lead}There are: {', '.join(known)}, or a file by its path."
+    )
 
 
 def default_threads() -> int:
@@ -119,8 +135,8 @@ def compare(
     reference: VideoSource,
     distorted: VideoSource,
     *,
-    models: Sequence[str | NamedModel] = DEFAULT_MODELS,
-    features: Sequence[str | Feature] = (),
+    models: str | NamedModel | Sequence[str | NamedModel] = DEFAULT_MODELS,
+    features: str | Feature | Sequence[str | Feature] = (),
     policy: PairingPolicy | None = None,
     raw: RawFormat | None = None,
     threads: int | None = None,
@@ -132,14 +148,14 @@ def compare(
     """Score a distorted video against its reference.
 
     Args:
-        reference: The pristine video: a path, "-" for Y4M on standard input, frames as NumPy arrays (each a 2-D luma plane
-            or a tuple of planes, uint8 or uint16), or an open video.
+        reference: The pristine video: a path, "-" for Y4M on standard input, frames as NumPy arrays (each a 2-D luma
+            plane or a tuple of planes, uint8 or uint16), or an open video, which is closed at the end.
         distorted: The degraded video, likewise.
-        models: What to score with; see `load_model`.
-        features: What to measure beyond what the models need, by name or as made by `make_feature`.
+        models: What to score with, one or several; see `load_model`.
+        features: What to measure beyond what the models need, by name or as made by `make_feature`, one or several.
         policy: Which mismatches of the two videos are accepted or mended; by default only harmless ones.
         raw: Layout of both files when they are headerless.
-        threads: Worker threads; all processors by default.
+        threads: Worker threads, at most 1024; all processors by default.
         subsample: Score every n-th frame only.
         bits: Bits per sample of frames given as arrays.
         progress: Told the number of frames done.
@@ -154,16 +170,17 @@ def compare(
     from tinyvmaf.video.align import pair_videos
     from tinyvmaf.video.policy import PairingPolicy
 
-    count = threads or default_threads()
-    if count < 1 or subsample < 1:
-        raise UsageError(f"Threads and subsample are at least 1, not {threads} and {subsample}.")
-    loaded = [m if isinstance(m, NamedModel) else load_model(m) for m in models]
-    _check_names(loaded)
-    wanted = needed_features(
-        (m.model for m in loaded), (f if isinstance(f, Feature) else make_feature(f) for f in features)
-    )
+    count = _checked_threads(threads)
+    if subsample < 1:
+        raise UsageError(f"Every n-th frame is scored with n at least 1, not {subsample}.", "Change subsample.")
+    if all(isinstance(video, str) and video == "-" for video in (reference, distorted)):
+        raise UsageError("Only one of the two videos can come from standard input, but both are named '-'.")
+    loaded = [m if isinstance(m, NamedModel) else load_model(m) for m in _several(models)]
+    extra = [f if isinstance(f, Feature) else make_feature(f) for f in _several(features)]
+    wanted = needed_features((m.model for m in loaded), extra)
     if not wanted:
         raise UsageError("There is nothing to measure: neither a model nor a feature is asked for.")
+    _check_names(loaded, wanted)
     chroma = any(feature.planes == "all" for feature in wanted)
     started = time.perf_counter()
     with (
@@ -177,11 +194,25 @@ def compare(
         return _result(measured, loaded, pairing, count, subsample, started)
 
 
-def _check_names(models: Sequence[NamedModel]) -> None:
+def _checked_threads(threads: int | None) -> int:
+    count = threads or default_threads()
+    if not 1 <= count <= MAX_THREADS:
+        raise UsageError(f"The number of threads is 1 to {MAX_THREADS}, or 0 for all processors, not {threads}.")
+    return count
+
+
+def _several(items: Any) -> Sequence[Any]:
+    return (items,) if isinstance(items, str | os.PathLike | NamedModel | Feature) else items
+
+
+def _check_names(models: Sequence[NamedModel], features: Sequence[Feature]) -> None:
     names = [m.name for m in models]
+    keys = [key for feature in features for key in feature.keys]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"Every model needs a name of its own, but {name!r} is used twice.", "Give one a name=.")
+        if name in keys or name in map(log_name, keys):
+            raise UsageError(f"A model cannot have the name {name!r}, which a feature has.", "Give it another name=.")
 
 
 def _open(source: VideoSource, raw: RawFormat | None, threads: int, chroma: bool, bits: int) -> Video:
@@ -191,7 +222,8 @@ def _open(source: VideoSource, raw: RawFormat | None, threads: int, chroma: bool
     if isinstance(source, Video):
         return source
     if isinstance(source, str | os.PathLike):
-        return open_video(source, raw=raw, threads=threads, planes="all" if chroma else "luma")
+        # Both videos decode at the same time, and every decoder thread holds frames of its own.
+        return open_video(source, raw=raw, threads=max(1, threads // 2), planes="all" if chroma else "luma")
     return open_arrays(source, bits=bits)
 
 
@@ -202,6 +234,8 @@ def _result(
     scores: list[ScoreInfo] = []
     for named in models:
         added = predict(named.model, named.name, measured.columns)
+        if twice := sorted(added.keys() & columns.keys()):
+            raise UsageError(f"Two columns are named {twice[0]!r}.", f"Give model {named.name} another name.")
         columns.update(added)
         scores.append(named.info(added))
     times = np.array(measured.times)

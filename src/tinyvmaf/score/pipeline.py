@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,8 @@ CHUNK_FRAMES = 8
 """Most frame pairs in one task."""
 
 Progress = Callable[[int], None]
+Rows: TypeAlias = list[list[Partial]]
+"""Per frame pair of a chunk, what each feature that looked at it said."""
 
 
 @dataclass(slots=True)
@@ -117,42 +119,65 @@ def measure(
     Raises:
         MismatchError: The frames are too small for a feature.
     """
-    measured = Measured()
-    partials: list[list[Partial]] = [[] for _ in features]
-    scored = [[f for f in range(len(features)) if index % subsample == 0 or features[f].temporal] for index in (0, 1)]
-
-    def work(chunk: list[FramePair]) -> list[list[Partial]]:
-        return [[features[f].update(pair) for f in scored[_off(pair, subsample)]] for pair in chunk]
-
-    def take(done: Future[list[list[Partial]]], chunk: list[FramePair]) -> None:
-        for pair, row in zip(chunk, done.result(), strict=True):
-            for f, partial in zip(scored[_off(pair, subsample)], row, strict=True):
-                partials[f].append(partial)
-            if not _off(pair, subsample):
-                measured.frame_numbers.append(pair.index)
-                measured.times.append(float("nan") if pair.reference.time is None else float(pair.reference.time))
-        measured.frames += len(chunk)
-        if progress is not None:
-            progress(measured.frames)
-
-    waiting: deque[tuple[Future[list[list[Partial]]], list[FramePair]]] = deque()
+    collected = _Collector(features, subsample)
+    waiting: deque[tuple[Future[Rows], list[FramePair]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tinyvmaf-score")
+
+    def take() -> None:
+        done, chunk = waiting.popleft()
+        collected.take(chunk, done.result())
+        if progress is not None:
+            progress(collected.measured.frames)
+
     try:
         for chunk in _chunks(pairs, features, pool):
-            waiting.append((pool.submit(work, chunk), chunk))
+            waiting.append((pool.submit(collected.work, chunk), chunk))
             if len(waiting) > threads + 1:
-                take(*waiting.popleft())
+                take()
         while waiting:
-            take(*waiting.popleft())
+            take()
     finally:
         pool.shutdown(cancel_futures=True)
-    _finish(measured, features, partials, subsample)
-    return measured
+    return collected.finish()
 
 
-def _off(pair: FramePair, subsample: int) -> int:
-    """0 for a frame that is scored, 1 for one that only temporal features see."""
-    return int(pair.index % subsample != 0)
+class _Collector:
+    """What the features said so far, in frame order."""
+
+    def __init__(self, features: Sequence[Feature], subsample: int) -> None:
+        self.measured = Measured()
+        self._features = features
+        self._subsample = subsample
+        self._partials: list[list[Partial]] = [[] for _ in features]
+
+    def _wanted(self, pair: FramePair) -> list[int]:
+        """Positions of the features that look at a pair: all if it is scored, else the temporal ones."""
+        scored = pair.index % self._subsample == 0
+        return [f for f, feature in enumerate(self._features) if scored or feature.temporal]
+
+    def work(self, chunk: list[FramePair]) -> Rows:
+        """Measure a chunk; on any thread."""
+        return [[self._features[f].update(pair) for f in self._wanted(pair)] for pair in chunk]
+
+    def take(self, chunk: list[FramePair], rows: Rows) -> None:
+        """Keep the partial results of the next chunk."""
+        for pair, row in zip(chunk, rows, strict=True):
+            for f, partial in zip(self._wanted(pair), row, strict=True):
+                self._partials[f].append(partial)
+            if pair.index % self._subsample == 0:
+                time = pair.reference.time
+                self.measured.frame_numbers.append(pair.index)
+                self.measured.times.append(float("nan") if time is None else float(time))
+        self.measured.frames += len(chunk)
+
+    def finish(self) -> Measured:
+        """Turn partial results into the columns of the scored frames."""
+        chosen = slice(None, None, self._subsample)
+        for feature, rows in zip(self._features, self._partials, strict=True):
+            for key, column in feature.compute(rows).items():
+                self.measured.columns[key] = column[chosen] if feature.temporal else column
+            self.measured.aggregates.update(feature.aggregate(rows[chosen] if feature.temporal else rows))
+        return self.measured
 
 
 def _chunks(
@@ -187,15 +212,6 @@ def _warm_up(pair: FramePair, features: Sequence[Feature], pool: ThreadPoolExecu
     pair = FramePair(pair.reference, pair.distorted, pair.index, pair.reference, pair.weights)
     for done in [pool.submit(feature.update, pair) for feature in features]:
         done.result()
-
-
-def _finish(measured: Measured, features: Sequence[Feature], partials: list[list[Partial]], subsample: int) -> None:
-    chosen = slice(None, None, subsample)
-    for feature, rows in zip(features, partials, strict=True):
-        columns = feature.compute(rows)
-        for key, column in columns.items():
-            measured.columns[key] = column[chosen] if feature.temporal else column
-        measured.aggregates.update(feature.aggregate(rows))
 
 
 def predict(model: ScoreModel, name: str, columns: Mapping[str, Column]) -> dict[str, Column]:

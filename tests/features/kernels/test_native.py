@@ -37,7 +37,7 @@ Any one of the loops that falls back to scalar code loses more than that."""
 
 
 def _call(kernel, previous, current, weights=None):
-    height, width = current.shape
+    width = current.shape[1]
     out = np.zeros(2)
     rows, line = np.zeros(5 * (width + 4), np.float32), np.zeros(width + 4, np.float32)
     kernel(previous, current, 1.0, width, weights, rows, line, out)

@@ -189,7 +189,8 @@ def decimate_{s}(source, unit, width, out, line, even, odd):
 
     Args:
         source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units.
+        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
+            24 bits of a float32 exactly.
         out: (H // 2, stride) float32 plane.
         line, even, odd: Work rows, float64, width + 16 long.
     """
@@ -198,9 +199,14 @@ def decimate_{s}(source, unit, width, out, line, even, odd):
     for i in range(height // 2):
         c = 2 * i
 {rows}
-        for j in range(width):
-            total = {total}
-            line[{pad} + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+        if unit is None:
+            for j in range(width):
+                total = {exact}
+                line[{pad} + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
+        else:
+            for j in range(width):
+                total = {total}
+                line[{pad} + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
         for k in range(1, {pad} + 1):
             line[{pad} - k] = line[{pad} + min(k, width - 1)]
             line[{pad} + width - 1 + k] = line[{pad} + max(width - 1 - k, 0)]
@@ -271,12 +277,15 @@ def _decimate(scale: int) -> str:
     taps, radius = TAPS[scale], len(TAPS[scale]) // 2
     pad = radius + radius % 2
     rows = [f"r{k} = source[mirror(c - {radius - k}, height)]" for k in range(len(taps))]
+    exact = " + ".join(f"f4({tap / ONE!r}) * f4(r{k}[j])" for k, tap in enumerate(taps))
     total = " + ".join(f"f8({tap / ONE!r}) * f8(r{k}[j])" for k, tap in enumerate(taps))
     columns = [
         f"{'odd' if (k + pad - radius) % 2 else 'even'}[j + {(k + pad - radius) // 2}]" for k in range(len(taps))
     ]
     across = " + ".join(f"f8({tap / ONE!r}) * {column}" for tap, column in zip(taps, columns, strict=True))
-    return DECIMATE.format(s=scale, rows="\n".join(" " * 8 + r for r in rows), total=total, across=across, pad=pad)
+    return DECIMATE.format(
+        s=scale, rows="\n".join(" " * 8 + r for r in rows), exact=exact, total=total, across=across, pad=pad
+    )
 
 
 def generate() -> str:

@@ -33,8 +33,8 @@ _CTYPES: dict[str, list[Any]] = {
 }
 """C arguments of each kind of Python argument: int, float, None, 1-D and 2-D array."""
 
-COMPILE_SECONDS = 300
-"""Longest that compiling one kernel may take; it takes about ten seconds."""
+COMPILE_SECONDS = 1200
+"""Longest that compiling one kernel may take: ten seconds, but minutes where the machine is busy."""
 
 listener: Callable[[str], None] | None = None
 """Told, with one line of text, when a kernel has to be compiled."""

@@ -32,7 +32,7 @@ def halve(source, width, out):
 
 @numba.njit(**FAST)
 def frame(
-    reference, distorted, unit, width, gain_limit, weights,
+    reference, distorted, unit, exact, width, gain_limit, weights,
     x1, y1, w1, x2, y2, w2, x3, y3, w3, rows, moments, filtered, wide_rows, wide_moments, wide_filtered, terms, line, even, odd, sums,
 ):  # fmt: skip
     """Numerator and denominator of every scale.
@@ -40,6 +40,7 @@ def frame(
     Args:
         reference, distorted: (H, stride) uint8 or uint16 luma; `width` columns count.
         unit: Factor that brings samples to 8-bit units, 2**(8 - bits).
+        exact: None for 8-bit samples, else `unit` again.
         gain_limit: Largest enhancement gain: 100, or 1 for NEG models.
         weights: (H, W) float32, or None for all ones.
         x1 .. w3: Planes of scales 1 to 3, (H >> s, W >> s) float32; w1, w2, w3 are None where `weights` is.
@@ -53,8 +54,8 @@ def frame(
     for k in range(8):
         sums[k] = 0.0
     statistics_0(reference, distorted, scale, width, limit, weights, rows, moments, filtered, terms, sums[0:2])
-    decimate_1(reference, unit, width, x1, line, even, odd)
-    decimate_1(distorted, unit, width, y1, line, even, odd)
+    decimate_1(reference, exact, width, x1, line, even, odd)
+    decimate_1(distorted, exact, width, y1, line, even, odd)
     if weights is not None:
         halve(weights, width, w1)
         halve(w1, half, w2)

@@ -449,7 +449,8 @@ def decimate_1(source, unit, width, out, line, even, odd):
 
     Args:
         source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units.
+        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
+            24 bits of a float32 exactly.
         out: (H // 2, stride) float32 plane.
         line, even, odd: Work rows, float64, width + 16 long.
     """
@@ -466,9 +467,14 @@ def decimate_1(source, unit, width, out, line, even, odd):
         r6 = source[mirror(c - -2, height)]
         r7 = source[mirror(c - -3, height)]
         r8 = source[mirror(c - -4, height)]
-        for j in range(width):
-            total = f8(0.01898193359375) * f8(r0[j]) + f8(0.0558929443359375) * f8(r1[j]) + f8(0.1209259033203125) * f8(r2[j]) + f8(0.192108154296875) * f8(r3[j]) + f8(0.22418212890625) * f8(r4[j]) + f8(0.192108154296875) * f8(r5[j]) + f8(0.1209259033203125) * f8(r6[j]) + f8(0.0558929443359375) * f8(r7[j]) + f8(0.01898193359375) * f8(r8[j])
-            line[4 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+        if unit is None:
+            for j in range(width):
+                total = f4(0.01898193359375) * f4(r0[j]) + f4(0.0558929443359375) * f4(r1[j]) + f4(0.1209259033203125) * f4(r2[j]) + f4(0.192108154296875) * f4(r3[j]) + f4(0.22418212890625) * f4(r4[j]) + f4(0.192108154296875) * f4(r5[j]) + f4(0.1209259033203125) * f4(r6[j]) + f4(0.0558929443359375) * f4(r7[j]) + f4(0.01898193359375) * f4(r8[j])
+                line[4 + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
+        else:
+            for j in range(width):
+                total = f8(0.01898193359375) * f8(r0[j]) + f8(0.0558929443359375) * f8(r1[j]) + f8(0.1209259033203125) * f8(r2[j]) + f8(0.192108154296875) * f8(r3[j]) + f8(0.22418212890625) * f8(r4[j]) + f8(0.192108154296875) * f8(r5[j]) + f8(0.1209259033203125) * f8(r6[j]) + f8(0.0558929443359375) * f8(r7[j]) + f8(0.01898193359375) * f8(r8[j])
+                line[4 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
         for k in range(1, 4 + 1):
             line[4 - k] = line[4 + min(k, width - 1)]
             line[4 + width - 1 + k] = line[4 + max(width - 1 - k, 0)]
@@ -487,7 +493,8 @@ def decimate_2(source, unit, width, out, line, even, odd):
 
     Args:
         source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units.
+        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
+            24 bits of a float32 exactly.
         out: (H // 2, stride) float32 plane.
         line, even, odd: Work rows, float64, width + 16 long.
     """
@@ -500,9 +507,14 @@ def decimate_2(source, unit, width, out, line, even, odd):
         r2 = source[mirror(c - 0, height)]
         r3 = source[mirror(c - -1, height)]
         r4 = source[mirror(c - -2, height)]
-        for j in range(width):
-            total = f8(0.0544891357421875) * f8(r0[j]) + f8(0.24420166015625) * f8(r1[j]) + f8(0.402618408203125) * f8(r2[j]) + f8(0.24420166015625) * f8(r3[j]) + f8(0.0544891357421875) * f8(r4[j])
-            line[2 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+        if unit is None:
+            for j in range(width):
+                total = f4(0.0544891357421875) * f4(r0[j]) + f4(0.24420166015625) * f4(r1[j]) + f4(0.402618408203125) * f4(r2[j]) + f4(0.24420166015625) * f4(r3[j]) + f4(0.0544891357421875) * f4(r4[j])
+                line[2 + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
+        else:
+            for j in range(width):
+                total = f8(0.0544891357421875) * f8(r0[j]) + f8(0.24420166015625) * f8(r1[j]) + f8(0.402618408203125) * f8(r2[j]) + f8(0.24420166015625) * f8(r3[j]) + f8(0.0544891357421875) * f8(r4[j])
+                line[2 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
         for k in range(1, 2 + 1):
             line[2 - k] = line[2 + min(k, width - 1)]
             line[2 + width - 1 + k] = line[2 + max(width - 1 - k, 0)]
@@ -521,7 +533,8 @@ def decimate_3(source, unit, width, out, line, even, odd):
 
     Args:
         source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units.
+        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
+            24 bits of a float32 exactly.
         out: (H // 2, stride) float32 plane.
         line, even, odd: Work rows, float64, width + 16 long.
     """
@@ -532,9 +545,14 @@ def decimate_3(source, unit, width, out, line, even, odd):
         r0 = source[mirror(c - 1, height)]
         r1 = source[mirror(c - 0, height)]
         r2 = source[mirror(c - -1, height)]
-        for j in range(width):
-            total = f8(0.1663818359375) * f8(r0[j]) + f8(0.667236328125) * f8(r1[j]) + f8(0.1663818359375) * f8(r2[j])
-            line[2 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+        if unit is None:
+            for j in range(width):
+                total = f4(0.1663818359375) * f4(r0[j]) + f4(0.667236328125) * f4(r1[j]) + f4(0.1663818359375) * f4(r2[j])
+                line[2 + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
+        else:
+            for j in range(width):
+                total = f8(0.1663818359375) * f8(r0[j]) + f8(0.667236328125) * f8(r1[j]) + f8(0.1663818359375) * f8(r2[j])
+                line[2 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
         for k in range(1, 2 + 1):
             line[2 - k] = line[2 + min(k, width - 1)]
             line[2 + width - 1 + k] = line[2 + max(width - 1 - k, 0)]

@@ -1,0 +1,2 @@
+vmaf -r demo/reference.mkv -d demo/distorted.mp4
+vmaf -r demo/reference.mkv -d demo/distorted.mp4 --json -o vmaf.json
