@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,10 +10,10 @@ import sys
 import threading
 import time
 import wave
+from pathlib import Path
 
 import pytest
 
-import clips
 from cli_runs import TIME_LIMIT, call, command, environment, pair_of_clips, process, write_pair
 from clips import natural
 from video_files import write_raw, y4m_bytes
@@ -36,7 +37,7 @@ def prepared(tmp_path_factory):
         "header.y4m": (folder / "dis.y4m").read_bytes().split(b"\n")[0] + b"\n",
         "short.y4m": y4m_bytes(distorted[:3]),
         "small.y4m": y4m_bytes(natural("mdn_flower", 160, 90, 4)),
-        "tiny.y4m": y4m_bytes([tuple(plane[:8, :8] for plane in planes) for planes in natural("flower", 16, 16, 2, chroma="400")], "400"),
+        "tiny.y4m": y4m_bytes([(planes[0][:8, :8],) for planes in reference[:2]], "400"),
         "garbage.json": b"{]",
         "other.json": b'{"model": 1}',
         "list.json": b"[1, 2]",
@@ -82,7 +83,7 @@ BAD_VMAF = {
     "device as video": ("-r ref.y4m -d /dev/null", "must carry Y4M"),
     "unknown option": (f"{GOOD} --bogus", "no option --bogus"),
     "stray word": (f"{GOOD} stray", "'stray'"),
-    "no value": (f"{GOOD} --threads", "needs a value"),
+    "no value": (f"-o fresh.json {GOOD} --threads", "needs a value"),
     "no number": (f"{GOOD} --threads abc", "whole number, not 'abc'"),
     "negative number": (f"{GOOD} --subsample -1", "whole number, not '-1'"),
     "far too many threads": (f"{GOOD} --threads 4000000000", "1 to 1024"),
@@ -98,7 +99,7 @@ BAD_VMAF = {
     "version that is not carried": (f"{GOOD} -m version=vmaf_b_v0.6.3", "path=FILE"),
     "version 1": (f"{GOOD} -m version=vmaf_v1.0.16_3d0h", "cambi"),
     "missing model": (f"{GOOD} -m path=nope.json", "cannot be read"),
-    "model is a folder": (f"{GOOD} -m path=sub", "regular file"),
+    "model is a folder": (f"{GOOD} -m path=sub", "Is a directory"),
     "model is a device": (f"{GOOD} -m path=/dev/zero", "regular file"),
     "model is text": (f"{GOOD} -m path=text.txt", "not JSON"),
     "model is garbage": (f"{GOOD} -m path=garbage.json", "not JSON"),
@@ -272,18 +273,18 @@ def test_interrupted_runs_leave_nothing(sent, moment, prepared, tmp_path):
     running = subprocess.Popen(words, env=environment(), start_new_session=True, **pipes)
     try:
         if moment == "scoring":
-            feeders = [running.stdin, open(prepared / "endless.y4m", "wb")]  # noqa: SIM115
-            for feeder in feeders:
-                threading.Thread(target=_feed, args=(feeder, header, frames), daemon=True).start()
+            for place in (running.stdin, prepared / "endless.y4m"):
+                threading.Thread(target=_feed, args=(place, header, frames), daemon=True).start()
         time.sleep(2.5)
         assert running.poll() is None, running.stderr.read()
         running.send_signal(sent)
-        out, err = b"", b""
         code = running.wait(30)
         out, err = running.stdout.read(), running.stderr.read()
     finally:
         running.kill()
         (prepared / "endless.y4m").unlink()
+        with contextlib.suppress(OSError):
+            running.stdin.close()
         running.stdout.close()
         running.stderr.close()
     assert (code, out) == (130, b"")
@@ -294,10 +295,10 @@ def test_interrupted_runs_leave_nothing(sent, moment, prepared, tmp_path):
         os.killpg(running.pid, 0)
 
 
-def _feed(stream, header, frames):
+def _feed(place, header, frames):
     """The same frames again and again, until the reader is gone."""
     try:
-        with stream:
+        with open(place, "wb") if isinstance(place, Path) else place as stream:
             stream.write(header + b"\n")
             while True:
                 stream.write(frames)
@@ -335,11 +336,7 @@ def test_names_with_odd_characters(prepared, tmp_path):
 def test_raw_files_that_hold_more_than_their_bits(prepared, tmp_path):
     reference = natural("mdn_flower", 64, 64, 2, 16)
     write_raw(tmp_path / "deep.yuv", reference)
-    words = ["-r", tmp_path / "deep.yuv", "-d", tmp_path / "deep.yuv", *["-w", "64", "-h", "64", "-p", "420", "-b", "10"]]
+    words = ["-r", tmp_path / "deep.yuv", "-d", tmp_path / "deep.yuv", *"-w 64 -h 64 -p 420 -b 10".split()]
     done = call("vmaf", *words)
     assert (done.code, len(done.lines)) == (2, 1)
     assert "must not exceed 1023" in done.err
-
-
-def test_shared_folder_is_optional():
-    assert clips.SHARED is None or clips.SHARED.is_dir()

@@ -65,7 +65,7 @@ _KERNEL_CSF: Final = np.vstack([_INTEGER_CSF, CSF[1:]])
 class _Scratch:
     """Work memory of one thread for one frame size."""
 
-    planes: tuple[npt.NDArray[np.float64], ...]
+    planes: tuple[npt.NDArray[np.float32] | npt.NDArray[np.float64], ...]
     weights: tuple[npt.NDArray[np.float32], ...]
     buffers: tuple[npt.NDArray[np.float32] | npt.NDArray[np.float64], ...]
 
@@ -73,7 +73,11 @@ class _Scratch:
     def make(cls, height: int, width: int, weighted: bool) -> _Scratch:
         shapes = [(-(-height >> s), -(-width >> s)) for s in range(1, SCALES + 1)]
         return cls(
-            planes=tuple(np.zeros(shape, np.float64) for shape in shapes for _ in "xy"),
+            # The first low band is fixed point of 16 bits, which float32 holds exactly.
+            planes=(
+                *(np.zeros(shapes[0], np.float32) for _ in "xy"),
+                *(np.zeros(shape, np.float64) for shape in shapes[1:] for _ in "xy"),
+            ),
             weights=tuple(np.zeros(shape, np.float32) for shape in shapes) if weighted else (),
             buffers=(
                 np.zeros(_SLOTS, np.float32),

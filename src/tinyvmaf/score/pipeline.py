@@ -104,7 +104,7 @@ def measure(
     """Run features over frame pairs.
 
     Work is spread over threads by frames, never inside one sum, so the digits do not depend on the number of threads.
-    Memory is bounded by `threads + 2` chunks of frames.
+    Memory is bounded by `threads + 1` chunks of frames.
 
     Args:
         pairs: The pairs, in order.
@@ -132,7 +132,7 @@ def measure(
     try:
         for chunk in _chunks(pairs, features, pool):
             waiting.append((pool.submit(collected.work, chunk), chunk))
-            if len(waiting) > threads + 1:
+            if len(waiting) > threads:
                 take()
         while waiting:
             take()

@@ -1,4 +1,4 @@
-"""Decode in a thread of its own, a few frames ahead."""
+"""Decode in a thread of its own, a frame or two ahead."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _POLL_SECONDS = 0.05
 
 
 class Ahead(Generic[T]):
-    """An iterator whose items are made by another thread, at most two ahead.
+    """An iterator whose items are made by another thread, a little ahead.
 
     Args:
         items: What to run ahead of; only the other thread touches it from here on.
         depth: Items that may wait.
     """
 
-    def __init__(self, items: Iterator[T], depth: int = 2) -> None:
+    def __init__(self, items: Iterator[T], depth: int = 1) -> None:
         self._items = items
         self._queue: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
         self._stopped = threading.Event()

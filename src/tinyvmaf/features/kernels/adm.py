@@ -69,9 +69,9 @@ def keep(value, steps):
 
 @numba.njit(inline="always", **FAST)
 def sample(value, unit):
-    """A sample in 8-bit units: float32 of a code value, or the value itself where `unit` is None."""
+    """A sample in 8-bit units: float32 of a code value, or float64 of a value in such units where `unit` is None."""
     if unit is None:
-        return value
+        return f8(value)
     return f4(value) * unit
 
 
@@ -354,7 +354,8 @@ def frame(
         gain: Largest enhancement gain: 100, or 1 for NEG models.
         csf: (4, 2) float64: CSF weight of the straight and the diagonal bands, scale by scale.
         weights: (H, W) float32, or None for all ones.
-        x1 .. w4: Low bands (float64) and weights (float32), each half (rounded up) as large as the one before.
+        x1 .. w4: Low bands and weights, each half (rounded up) as large as the one before; float32 but for the low bands
+            of the coarse scales, x2 to y4, which are float64.
         slots, line: Work buffers, BUFFER and 4 * SLOT long, float32.
         wide_slots, wide_line: The same in float64.
         sums: (4, 7) float64, see `scale`.
