@@ -10,9 +10,33 @@ Every name is loaded on first use: importing the package costs next to nothing.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinyvmaf._version import __version__ as __version__
+from tinyvmaf._version import __version__
+
+if TYPE_CHECKING:
+    from tinyvmaf.errors import (
+        ContractError,
+        DataError,
+        MismatchError,
+        MissingExtraError,
+        ModelError,
+        RunError,
+        TinyVmafError,
+        TruncatedVideoError,
+        UnknownNameError,
+        UnreadableVideoError,
+        UsageError,
+        VideoError,
+    )
+    from tinyvmaf.score.compare import compare as score
+    from tinyvmaf.score.compare import load_model
+    from tinyvmaf.score.logs import read_log, write_log
+    from tinyvmaf.score.pipeline import make_feature
+    from tinyvmaf.score.result import Result
+    from tinyvmaf.video.policy import PairingPolicy
+    from tinyvmaf.video.raw import RawFormat
+    from tinyvmaf.video.reader import open_arrays, open_video
 
 _HOMES = {
     "ContractError": "tinyvmaf.errors",
@@ -40,7 +64,31 @@ _HOMES = {
 }
 _RENAMED = {"score": "compare"}
 
-__all__ = sorted([*_HOMES, "__version__"])
+__all__ = [
+    "ContractError",
+    "DataError",
+    "MismatchError",
+    "MissingExtraError",
+    "ModelError",
+    "PairingPolicy",
+    "RawFormat",
+    "Result",
+    "RunError",
+    "TinyVmafError",
+    "TruncatedVideoError",
+    "UnknownNameError",
+    "UnreadableVideoError",
+    "UsageError",
+    "VideoError",
+    "__version__",
+    "load_model",
+    "make_feature",
+    "open_arrays",
+    "open_video",
+    "read_log",
+    "score",
+    "write_log",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from cli_runs import TIME_LIMIT, call, command, environment, pair_of_clips, proc
 from clips import natural
 from video_files import write_raw, y4m_bytes
 
+RAW64 = ("-w", 64, "-h", 64, "-p", "420", "-b", 10)
 RAW = "-w 176 -h 144 -p 420 -b 8"
 needs_rights = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
@@ -275,7 +276,7 @@ def test_interrupted_runs_leave_nothing(sent, moment, prepared, tmp_path):
         if moment == "scoring":
             for place in (running.stdin, prepared / "endless.y4m"):
                 threading.Thread(target=_feed, args=(place, header, frames), daemon=True).start()
-        time.sleep(2.5)
+        time.sleep(2.0)
         assert running.poll() is None, running.stderr.read()
         running.send_signal(sent)
         code = running.wait(30)
@@ -336,7 +337,7 @@ def test_names_with_odd_characters(prepared, tmp_path):
 def test_raw_files_that_hold_more_than_their_bits(prepared, tmp_path):
     reference = natural("mdn_flower", 64, 64, 2, 16)
     write_raw(tmp_path / "deep.yuv", reference)
-    words = ["-r", tmp_path / "deep.yuv", "-d", tmp_path / "deep.yuv", *"-w 64 -h 64 -p 420 -b 10".split()]
+    words = ["-r", tmp_path / "deep.yuv", "-d", tmp_path / "deep.yuv", *RAW64]
     done = call("vmaf", *words)
     assert (done.code, len(done.lines)) == (2, 1)
     assert "must not exceed 1023" in done.err

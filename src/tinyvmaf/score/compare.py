@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -224,7 +224,7 @@ def _open(source: VideoSource, raw: RawFormat | None, threads: int, chroma: bool
     if isinstance(source, str | os.PathLike):
         # Both videos decode at the same time, and every decoder thread holds frames of its own.
         return open_video(source, raw=raw, threads=max(1, threads // 2), planes="all" if chroma else "luma")
-    return open_arrays(source, bits=bits)
+    return open_arrays(cast("Sequence[Any]", source), bits=bits)
 
 
 def _result(

@@ -164,6 +164,21 @@ def enhance(kept, test, contrast, gain):
     return raised if contrast else kept
 
 
+@numba.njit(inline="always", **FAST)
+def aligned(oh, ov, th, tv, coarse):
+    """Whether original and test vectors lie within one degree.
+
+    At the coarse scales, where single coefficients are large, the products are rounded once, as libvmaf rounds them, so
+    that a coefficient at one degree falls on the same side.
+    """
+    if coarse is None:
+        dot = oh * th + ov * tv
+        return (dot >= f4(0)) and (dot * dot >= COSINE_SQUARED * ((oh * oh + ov * ov) * (th * th + tv * tv)))
+    dot = f8(f4(oh * th + ov * tv))
+    sizes = f8(f4(oh * oh + ov * ov)) * f8(f4(th * th + tv * tv))
+    return (dot >= 0.0) and (dot * dot >= f8(COSINE_SQUARED) * sizes)
+
+
 @numba.njit(**FAST)
 def decouple(slots, left, count, restored, mask, gain, straight, diagonal, coarse):
     """Split the distorted bands of one row into restored signal and additive impairment.
@@ -184,11 +199,7 @@ def decouple(slots, left, count, restored, mask, gain, straight, diagonal, coars
         th = b[3 * SLOT + j]
         tv = b[4 * SLOT + j]
         td = b[5 * SLOT + j]
-        # In float64, then rounded once, as libvmaf has it: a coefficient at one degree falls on the same side.
-        dot = f8(f4(f8(oh) * f8(th) + f8(ov) * f8(tv)))
-        original = f8(f4(f8(oh) * f8(oh) + f8(ov) * f8(ov)))
-        test = f8(f4(f8(th) * f8(th) + f8(tv) * f8(tv)))
-        contrast = (dot >= 0.0) and (dot * dot >= f8(COSINE_SQUARED) * original * test)
+        contrast = aligned(oh, ov, th, tv, coarse)
         if coarse is None:
             rh = restore(oh, th, contrast, gain)
             rv = restore(ov, tv, contrast, gain)
