@@ -132,9 +132,10 @@ class Adm(Feature):
         x, y = scratch.planes[0::2], scratch.planes[1::2]
         w = scratch.weights if weighted else (None,) * SCALES
         sums = np.empty((SCALES, 7))
+        unit = 2.0 ** (8 - pair.bits)
         levels = [plane for level in zip(x, y, w, strict=True) for plane in level]
         _frame(
-            pair.reference.luma, pair.distorted.luma, 2.0 ** (8 - pair.bits), width,
+            pair.reference.luma, pair.distorted.luma, unit, None if pair.bits == 8 else unit, width,
             float(self.values["adm_enhn_gain_limit"]), _KERNEL_CSF, pair.weights, *levels,
             *scratch.buffers, sums,
         )  # fmt: skip

@@ -20,11 +20,11 @@ SAD = "u1x2-u1x2-f-i-n-f4x1-f4x1-f8x1"
 SIGNATURES = {
     "vif": (
         vif.frame,
-        "u1x2-u1x2-f-i-f-n-f4x2-f4x2-n-f4x2-f4x2-n-f4x2-f4x2-n-f4x1-f4x1-f4x1-f8x1-f8x1-f8x1-f4x1-f8x1-f8x1-f8x1-f8x1",
+        "u1x2-u1x2-f-n-i-f-n-f4x2-f4x2-n-f4x2-f4x2-n-f4x2-f4x2-n-f4x1-f4x1-f4x1-f8x1-f8x1-f8x1-f4x1-f8x1-f8x1-f8x1-f8x1",
     ),
     "adm": (
         adm.frame,
-        "u1x2-u1x2-f-i-f-f8x2-n-f4x2-f4x2-n-f8x2-f8x2-n-f8x2-f8x2-n-f8x2-f8x2-n-f4x1-f4x1-f8x1-f8x1-f8x2",
+        "u1x2-u1x2-f-n-i-f-f8x2-n-f4x2-f4x2-n-f8x2-f8x2-n-f8x2-f8x2-n-f8x2-f8x2-n-f4x1-f4x1-f8x1-f8x1-f8x2",
     ),
     "motion": (motion.sad, SAD),
 }

@@ -89,6 +89,9 @@ def fold(position, size):
 def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, first, bands):
     """One row of the two-dimensional wavelet transform.
 
+    The low band is exact, because the coarser scales grow from it: sums of 8-bit samples with the taps fit the 24 bits
+    of a float32, all other sums are float64.
+
     Args:
         source: (H, stride) plane; `width` columns count.
         unit: Factor that brings samples to 8-bit units, None for samples that are.
@@ -122,7 +125,7 @@ def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, 
         line[base + width + 2] = line[base + max(width - 1, 1)]
     t = line[: 2 * half + 2]
     for j in range(half):
-        low[j] = keep(L0 * t[2 * j] + L1 * t[2 * j + 1] + L2 * t[2 * j + 2] + L3 * t[2 * j + 3], coarse)
+        low[j] = keep(L0 * f8(t[2 * j]) + L1 * f8(t[2 * j + 1]) + L2 * f8(t[2 * j + 2]) + L3 * f8(t[2 * j + 3]), coarse)
     if bands:
         base = first * SLOT + MARGIN
         h = slots[base : base + half]
@@ -165,6 +168,12 @@ def enhance(kept, test, contrast, gain):
 
 
 @numba.njit(inline="always", **FAST)
+def single(x):
+    """A float64 rounded to the precision of float32, by its bits: LLVM drops a cast there and back."""
+    return i8((f8(x).view(np.int64) + (1 << 28)) & -(1 << 29)).view(np.float64)
+
+
+@numba.njit(inline="always", **FAST)
 def aligned(oh, ov, th, tv, coarse):
     """Whether original and test vectors lie within one degree.
 
@@ -174,8 +183,8 @@ def aligned(oh, ov, th, tv, coarse):
     if coarse is None:
         dot = oh * th + ov * tv
         return (dot >= f4(0)) and (dot * dot >= COSINE_SQUARED * ((oh * oh + ov * ov) * (th * th + tv * tv)))
-    dot = f8(f4(oh * th + ov * tv))
-    sizes = f8(f4(oh * oh + ov * ov)) * f8(f4(th * th + tv * tv))
+    dot = single(oh * th + ov * tv)
+    sizes = single(oh * oh + ov * ov) * single(th * th + tv * tv)
     return (dot >= 0.0) and (dot * dot >= f8(COSINE_SQUARED) * sizes)
 
 
@@ -354,7 +363,7 @@ def halve(source, width, out):
 
 @numba.njit(**FAST)
 def frame(
-    reference, distorted, unit, width, gain, csf, weights,
+    reference, distorted, unit, exact, width, gain, csf, weights,
     x1, y1, w1, x2, y2, w2, x3, y3, w3, x4, y4, w4, slots, line, wide_slots, wide_line, sums,
 ):  # fmt: skip
     """Sums of all four scales.
@@ -362,6 +371,7 @@ def frame(
     Args:
         reference, distorted: (H, stride) uint8 or uint16 luma; `width` columns count.
         unit: Factor that brings samples to 8-bit units, 2**(8 - bits).
+        exact: None for 8-bit samples, else `unit` again.
         gain: Largest enhancement gain: 100, or 1 for NEG models.
         csf: (4, 2) float64: CSF weight of the straight and the diagonal bands, scale by scale.
         weights: (H, W) float32, or None for all ones.
@@ -380,10 +390,18 @@ def frame(
         halve(w2, quarter, w3)
         halve(w3, eighth, w4)
     # The first scale is fixed point of few bits, which float32 holds exactly; the others carry more.
-    scale(
-        reference, distorted, f4(unit), OFFSET, width, 128.0, 64.0, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), None, w1,
-        x1, y1, slots, line, sums[0],
-    )  # fmt: skip
+    fine, coarse = 128.0, 64.0
+    straight, diagonal = f4(csf[0, 0]), f4(csf[0, 1])
+    if exact is None:
+        scale(
+            reference, distorted, f4(unit), OFFSET, width, fine, coarse, f4(gain), straight, diagonal, None, f4(0), None, w1,
+            x1, y1, slots, line, sums[0],
+        )  # fmt: skip
+    else:
+        scale(
+            reference, distorted, unit, OFFSET, width, fine, coarse, f4(gain), straight, diagonal, None, f4(0), None, w1,
+            x1, y1, slots, line, sums[0],
+        )  # fmt: skip
     scale(
         x1,
         y1,
