@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -60,9 +61,10 @@ class Option:
         except (KeyError, ValueError) as error:
             kind = type(self.default).__name__
             raise UsageError(f"Option {self.name} of feature {feature} takes a {kind}, not {value!r}.") from error
-        if not self.low <= parsed <= self.high:
+        if not (self.low <= parsed <= self.high and math.isfinite(parsed)):
             raise UsageError(
-                f"Option {self.name} of feature {feature} lies between {self.low:g} and {self.high:g}, not at {value}."
+                f"Option {self.name} of feature {feature} is finite and lies between {self.low:g} and {self.high:g}, "
+                f"not at {value}."
             )
         return parsed
 
