@@ -51,18 +51,3 @@ def mirror(position, size):
     if position >= size:
         position = 2 * size - 2 - position
     return position
-
-
-@numba.njit(**FAST)
-def load_row(plane, unit, row, first, count, width, out, base):
-    """Copy `count` samples of one row from column `first` on, times `unit`, mirrored at both edges, to out[base:]."""
-    left = max(0, -first)
-    right = min(count, width - first)
-    source = plane[row, first + left : first + right]
-    target = out[base + left : base + right]
-    for j in range(right - left):
-        target[j] = f4(source[j]) * unit
-    for j in range(left):
-        out[base + j] = f4(plane[row, -(first + j)]) * unit
-    for j in range(right, count):
-        out[base + j] = f4(plane[row, 2 * width - 2 - (first + j)]) * unit
