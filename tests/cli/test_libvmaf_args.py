@@ -10,6 +10,8 @@ from tinyvmaf.cli.libvmaf_grammar import FeatureSpec, ModelSpec, parse_model
 from tinyvmaf.errors import TinyVmafError, UnknownNameError, UsageError
 from tinyvmaf.score.logs.precision import LEGACY, NumberFormat
 from tinyvmaf.score.model import Overload
+from tinyvmaf.video.base import MAX_SIDE
+from tinyvmaf.video.raw import RawFormat
 
 BOTH = ["-r", "a.y4m", "-d", "b.y4m"]
 
@@ -69,6 +71,16 @@ def test_version_and_help_stop_everything():
     assert not parse_args(["--vers"]).help
 
 
+def test_sizes_have_the_limit_and_the_message_of_the_reader():
+    largest = parse(f"-w {MAX_SIDE} -h {MAX_SIDE} -p 420 -b 8")
+    assert RawFormat(largest.width, largest.height).width == MAX_SIDE
+    with pytest.raises(UsageError) as asked:
+        parse(f"-w {MAX_SIDE + 1} -h 8 -p 420 -b 8")
+    with pytest.raises(UsageError) as read:
+        RawFormat(MAX_SIDE + 1, 8)
+    assert str(asked.value) == str(read.value)
+
+
 def test_grey_video_is_ours_to_accept():
     assert parse("-w 16 -h 16 -p 400 -b 16").pixel_format == "400"
 
@@ -126,7 +138,9 @@ def test_feature_grammar(text, features):
         ("--threads 4294967296", "whole number"),
         ("--threads 0x", "whole number"),
         ("--threads=", "whole number"),
-        ("-w 0", "from 1 to"),
+        ("-w x", "-w/--width takes a size from 1 to 16384, not 'x'"),
+        ("-w 0", "width of raw video must be 1 to 16384, not 0"),
+        ("-h 16385", "height of raw video must be 1 to 16384, not 16385"),
         ("-b 9", r"8\|10\|12\|16, not '9'"),
         ("-p 411", "not '411'"),
         ("-w 16 -h 16", "pixel_format, bitdepth is not given"),

@@ -425,6 +425,26 @@ def test_clocks_that_differ_are_refused(tmp_path, reference, case, suffix):
     assert "--ignore-timestamps" in refusal.value.hint
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "y4m"])
+@pytest.mark.parametrize(("rate", "kept"), [(50, COUNT), (50, 5), (24, 15), ("24000/1001", 25)])
+def test_rates_that_differ_are_named_before_lengths_that_differ(tmp_path, suffix, rate, kept):
+    how = {"codec": "wrapped_avframe"} if suffix == "y4m" else {}
+    long = write(tmp_path / f"r.{suffix}", numbered(scene(2 * COUNT)), rate=25, **how)
+    short = write(tmp_path / f"d.{suffix}", S[:kept], rate=rate, **how)
+    for pair in ((long, short), (short, long)):
+        with pytest.raises(MismatchError, match="Frame rates must agree"):
+            run(*pair)
+        with pytest.raises(MismatchError, match="same number of frames"):
+            run(*pair, ignore_timestamps=True)
+
+
+def test_mean_rates_that_differ_only_by_length_are_a_matter_of_length(tmp_path):
+    long = write(tmp_path / "r.mkv", FRAMES, times=variable_times())
+    short = write(tmp_path / "d.mkv", FRAMES[:20], times=variable_times()[:20])
+    with pytest.raises(MismatchError, match="same number of frames"):
+        run(long, short)
+
+
 def test_a_missing_frame_is_named_by_its_time(tmp_path, reference):
     options, frames = REFUSED_FILES["a dropped frame leaves a gap"]
     with pytest.raises(MismatchError, match=r"none at 0\.520 s \(frame 13\)"):
@@ -457,6 +477,15 @@ def test_lengths_are_refused_or_truncated(tmp_path, reference, suffix, kept):
         assert numbers == ALL[:kept]
         assert "length" in kinds(pairing)
     assert run(reference, short, frame_limit=10)[0] == ALL[:10]
+
+
+@pytest.mark.parametrize("policy", [{}, {"truncate": True}, {"sync": True}, {"frame_skip_distorted": 2}])
+def test_a_clip_without_frames_is_named(tmp_path, reference, policy):
+    empty = tmp_path / "empty.y4m"
+    empty.write_bytes(b"YUV4MPEG2 W176 H112 F25:1\n")
+    for pair in ((reference, empty), (empty, reference), (empty, empty)):
+        with pytest.raises(UnreadableVideoError, match=r"empty\.y4m ends after its Y4M header"):
+            run(*pair, **policy)
 
 
 def test_raw_pairs_are_never_refused_for_content(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from tinyvmaf.errors import TruncatedVideoError, UnreadableVideoError, UsageError
 from tinyvmaf.video.reader import RawFormat, open_video
-from video_files import noise, same, write_raw
+from video_files import encode, moving, noise, same, write_raw
 
 
 def test_facts_state_what_the_caller_said_and_the_size_implies(tmp_path):
@@ -40,6 +40,56 @@ def test_incomplete_last_frame_is_refused_with_the_numbers(tmp_path):
     path.write_bytes(bytes(96 * 2 + 5))
     with pytest.raises(TruncatedVideoError, match=r"197 bytes, which is 2 frames of 96 bytes and 5 bytes more"):
         open_video(path, raw=RawFormat(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"YUV4MPEG2 W8 H8\n", "a Y4M file"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "an MP4 or MOV file"),
+        (b"\0\0\0\x14ftypqt  \0\0\2\0qt  ", "an MP4 or MOV file"),
+        (b"RIFF\n\r\0\xffAVI LIST", "an AVI file"),
+        (
+            b"\x1aE\xdf\xa3\xa3B\x86\x81\1B\xf7\x81\1B\xf2\x81\4B\xf3\x81\x08B\x82\x88matroska",
+            "a Matroska or WebM file",
+        ),
+        (b"\x1aE\xdf\xa3\1\0\0\0\0\0\0\x1fB\x86\x81\1B\x82\x84webm", "a Matroska or WebM file"),
+    ],
+)
+@pytest.mark.parametrize("size", [96, 96 * 3, 96 * 3 + 1])
+def test_a_file_with_a_header_is_refused_whether_or_not_its_size_fits(tmp_path, head, kind, size):
+    path = tmp_path / "a.yuv"
+    path.write_bytes(head + bytes(size - len(head)))
+    with pytest.raises(UnreadableVideoError, match=f"a.yuv' is {kind}") as caught:
+        open_video(path, raw=RawFormat(8, 8))
+    assert "Leave out -w -h -p -b" in caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm", "avi"])
+def test_containers_as_muxers_write_them_are_no_raw_video(tmp_path, suffix):
+    encoder = "libvpx-vp9" if suffix == "webm" else "libx264"
+    path = encode(tmp_path / f"a.{suffix}", moving(64, 64, count=2), codec=encoder)
+    path.write_bytes(path.read_bytes().ljust(6144 * 8, b"\0"))
+    with pytest.raises(UnreadableVideoError, match="must hold nothing but samples"):
+        open_video(path, raw=RawFormat(64, 64))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"YUV4MPEG2",
+        b"\x10\x10\x10\x10ftyp",
+        b"RIFF\0\0\0\0WAVE",
+        b"\x1aE\xdf\xa3" + b"\x10" * 60 + b"matroska",
+        b"\x10YUV4MPEG2 ",
+    ],
+)
+def test_samples_that_only_resemble_a_header_are_read(tmp_path, head):
+    path = tmp_path / "a.yuv"
+    path.write_bytes(head + bytes(96 - len(head)))
+    with open_video(path, raw=RawFormat(8, 8)) as video:
+        assert next(iter(video)).luma.tobytes() == path.read_bytes()[:64]
 
 
 def test_file_that_shrinks_while_read_is_refused(tmp_path):

@@ -107,6 +107,20 @@ def test_a_cut_last_frame_is_refused(tmp_path, planes, cut):
         list(video)
 
 
+@pytest.mark.parametrize("skipped", [0, 2])
+def test_a_header_without_frames_is_refused(skipped):
+    video = stream("YUV4MPEG2 W8 H8")
+    video.skip(skipped)
+    with pytest.raises(UnreadableVideoError, match="at least one frame, but clip ends after its Y4M header"):
+        list(video)
+
+
+def test_skipping_every_frame_leaves_none():
+    video = stream("YUV4MPEG2 W2 H2 Cmono", b"FRAME\n1234")
+    video.skip(3)
+    assert list(video) == []
+
+
 def test_a_cut_frame_header_is_refused():
     data = y4m_bytes(noise(8, 8, count=1)) + b"FRA"
     with pytest.raises(TruncatedVideoError, match="inside frame 1"):

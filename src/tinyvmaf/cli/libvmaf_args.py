@@ -15,10 +15,10 @@ from tinyvmaf.cli.libvmaf_grammar import FeatureSpec, ModelSpec, parse_feature, 
 from tinyvmaf.errors import UsageError
 from tinyvmaf.score.logs.names import LOG_NAMES, log_name
 from tinyvmaf.score.logs.precision import LEGACY, NumberFormat, parse_precision
+from tinyvmaf.video.base import MAX_SIDE, check_side
 
 MAX_MODELS = 32
 MAX_FEATURES = 32
-MAX_SIZE = 1 << 16
 FORMATS = ("xml", "json", "csv", "sub")
 RAW = ("width", "height", "pixel_format", "bitdepth")
 
@@ -94,11 +94,8 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
-def _size(text: str) -> int:
-    value = unsigned(text)
-    if not 1 <= value <= MAX_SIZE:
-        raise ValueError(text)
-    return value
+def _side(name: str) -> Callable[[str], int]:
+    return lambda text: check_side(name, unsigned(text))
 
 
 def _bits(text: str) -> int:
@@ -134,12 +131,12 @@ def _format(name: str) -> Flag:
     return Flag(name, None, f"write the log as {name.upper()}", default=FORMATS[0], constant=name, into="format")
 
 
-_SIZE_RULE = f"a size from 1 to {MAX_SIZE}"
+_SIDE_RULE = f"a size from 1 to {MAX_SIDE}"
 FLAGS: tuple[Flag, ...] = (
     Flag("reference", "FILE", "reference video", "r"),
     Flag("distorted", "FILE", "distorted video", "d"),
-    Flag("width", "N", "width of raw video", "w", _size, rule=_SIZE_RULE),
-    Flag("height", "N", "height of raw video", "h", _size, rule=_SIZE_RULE),
+    Flag("width", "N", "width of raw video", "w", _side("width"), rule=_SIDE_RULE),
+    Flag("height", "N", "height of raw video", "h", _side("height"), rule=_SIDE_RULE),
     Flag("pixel_format", "420|422|444|400", "chroma format of raw video", "p", _choice("420", "422", "444", "400")),
     Flag("bitdepth", "8|10|12|16", "bits per sample of raw video", "b", _bits),
     Flag("model", "KEY=VALUE:...", "version=NAME or path=FILE, name=NAME", "m", parse_model, repeat=True),

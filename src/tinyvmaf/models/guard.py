@@ -50,12 +50,16 @@ def check_onnx(data: bytes) -> None:
     Raises:
         ModelError: Not an ONNX file, or one that breaks a rule of this module.
     """
+    if not data:
+        raise ModelError("A model file must hold a model, but this file is empty (0 bytes).", "Check what wrote it.")
     try:
         nodes = _walk(data, "model", 0)
     except (IndexError, ValueError) as error:
         raise ModelError(f"The file is not an ONNX model: {error}.") from error
-    if not 0 < nodes <= _MAX_NODES:
-        raise ModelError(f"A tiny model has between 1 and {_MAX_NODES} nodes, but this file has {nodes}.")
+    if not nodes:
+        raise ModelError("A tiny model has at least one node, but this file has no nodes.", "Export the model again.")
+    if nodes > _MAX_NODES:
+        raise ModelError(f"A tiny model has at most {_MAX_NODES} nodes, but this file has {nodes}.")
 
 
 def _walk(message: bytes, kind: str, depth: int) -> int:

@@ -138,6 +138,7 @@ class Pairing:
     def _check_lengths(self, one: Frame | None, other: Frame | None) -> None:
         if one is other:
             return
+        self._clock.check_rates()  # clips of different rates differ in length, too, and the rate is the cause
         short, long = (self.reference, self.distorted) if one is None else (self.distorted, self.reference)
         text = f"{short.name} ends after {self._pairs} pairs, while {long.name} goes on"
         if not (self._policy.truncate or self._policy.sync):
@@ -289,6 +290,8 @@ def _expect(pairing: Pairing, policy: PairingPolicy, skips: list[int]) -> None:
     limit = policy.frame_limit or None
     pairing.expected_count = min([*known, *([limit] if limit else [])], default=None)
     if len(known) < 2 or limit or policy.truncate or policy.sync:
+        return
+    if pairing._clock.in_doubt():  # the first frames tell whether rates are the reason
         return
     if max(known) - min(known) > max(_CLEARLY, max(known) // 10):
         names = (pairing.reference.name, pairing.distorted.name)

@@ -78,6 +78,24 @@ class Video(abc.ABC):
         self.close()
 
 
+def check_side(side: str, value: int) -> int:
+    """Refuse a width or height of raw video that is not read.
+
+    Args:
+        side: "width" or "height", for the message.
+        value: Luma samples.
+
+    Returns:
+        The same value.
+
+    Raises:
+        UsageError: It is not 1 to 16384.
+    """
+    if not 1 <= value <= MAX_SIDE:
+        raise UsageError(f"The {side} of raw video must be 1 to {MAX_SIDE}, not {value}.")
+    return value
+
+
 def plane_shapes(width: int, height: int, chroma: str, planes: Planes = "all") -> list[tuple[int, int]]:
     """Shapes of the planes of a frame, as NumPy spells them.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyvmaf.errors import TruncatedVideoError, UnreadableVideoError, UsageError
-from tinyvmaf.video.base import MAX_SIDE, Planes, Video, check_file, check_samples, plane_shapes
+from tinyvmaf.video.base import Planes, Video, check_file, check_samples, check_side, plane_shapes
 from tinyvmaf.video.frame import CHROMA_SHIFTS, Chroma, Frame, Plane, StreamFacts
+from tinyvmaf.video.y4m import MAGIC
 
 RAW_BITS = (8, 10, 12, 16)
+_HEAD = 64
+"""Bytes in which a file of another kind gives itself away."""
+_HEADERS = {
+    "a Y4M file": re.compile(re.escape(MAGIC)),
+    # The size of the first box: far below 256 bytes, which makes the signature one of 7 bytes.
+    "an MP4 or MOV file": re.compile(rb"\0\0\0.ftyp", re.DOTALL),
+    "an AVI file": re.compile(rb"RIFF.{4}AVI ", re.DOTALL),
+    "a Matroska or WebM file": re.compile(rb"\x1aE\xdf\xa3.*(?:matroska|webm)", re.DOTALL),
+}
+"""How files begin that state their own layout, each long enough for samples not to look like it by chance."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,7 @@ class RawFormat:
             UsageError: One of them is out of range.
         """
         for side, value in (("width", self.width), ("height", self.height)):
-            if not 1 <= value <= MAX_SIDE:
-                raise UsageError(f"The {side} of raw video must be 1 to {MAX_SIDE}, not {value}.")
+            check_side(side, value)
         if self.chroma != "400" and self.chroma not in CHROMA_SHIFTS:
             raise UsageError(f"The pixel format of raw video must be 400, 420, 422 or 444, not {self.chroma}.")
         if self.bits not in RAW_BITS:
@@ -67,7 +78,7 @@ class RawVideo(Video):
         planes: "luma" reads, and yields, only the luma plane.
 
     Raises:
-        UnreadableVideoError: The file is missing, empty, not a regular file or not readable.
+        UnreadableVideoError: The file is missing, empty, not a regular file, not readable, or has a header.
         TruncatedVideoError: Its size is not a multiple of the frame size.
     """
 
@@ -122,6 +133,7 @@ def _count_frames(name: str, layout: RawFormat) -> int:
         raise UnreadableVideoError(
             f"Raw video must be a regular file, but {name!r} is not.", "Use Y4M to read from a pipe."
         )
+    _check_headerless(name)
     count, rest = divmod(status.st_size, layout.frame_bytes)
     if rest:
         raise TruncatedVideoError(
@@ -130,3 +142,15 @@ def _count_frames(name: str, layout: RawFormat) -> int:
             "Check width, height, pixel format and bit depth, or cut the file to whole frames.",
         )
     return count
+
+
+def _check_headerless(name: str) -> None:
+    """Refuse a file whose header would be taken for samples, also where its size happens to fit."""
+    with open(name, "rb", buffering=0) as stream:
+        head = stream.read(_HEAD)
+    kind = next((kind for kind, header in _HEADERS.items() if header.match(head)), None)
+    if kind is not None:
+        raise UnreadableVideoError(
+            f"Raw video must hold nothing but samples, but {name!r} is {kind}.",
+            "Leave out -w -h -p -b (or --raw), which hold for both files; if the other one is raw, convert it to Y4M.",
+        )

@@ -200,6 +200,10 @@ class PairClock:
         if apart or (one.confirms() and other.confirms() and self._stated_differ()):
             raise self._rates()
 
+    def in_doubt(self) -> bool:
+        """Whether the rates as stated differ: the times of the first frames will tell whether they do."""
+        return self.by == "time" and self._stated_differ()
+
     def _tolerance(self) -> Fraction:
         rounding = self.reference.tick + self.distorted.tick + TICK / 10
         steps = [clock.shortest for clock in (self.reference, self.distorted) if clock.shortest]

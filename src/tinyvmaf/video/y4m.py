@@ -94,6 +94,11 @@ class Y4mVideo(Video):
             else:
                 yield self._read_frame(index)
             index += 1
+        if not index:
+            raise UnreadableVideoError(
+                f"A video must hold at least one frame, but {self.facts.name} ends after its Y4M header.",
+                "Check what wrote it.",
+            )
 
     def _next_frame(self, index: int) -> bool:
         """Consume a frame header; False at the end of the stream."""
