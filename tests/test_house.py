@@ -21,7 +21,7 @@ from tinyvmaf import _catalogue, errors
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "tinyvmaf"
 HEAVY = ("numba", "llvmlite", "onnx", "onnxruntime", "av", "torch", "scipy", "rich")
-GROUND = ("errors", "_catalogue", "_files", "_version")
+GROUND = ("errors", "_catalogue", "_files", "_memory", "_version")
 ROWS = (GROUND, ("video",), ("models",), ("features",), ("score",), ("train",), ("cli",))
 """Rooms from the ground up: a module imports from its own row and from those below."""
 

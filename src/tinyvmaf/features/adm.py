@@ -9,15 +9,15 @@ quantization noise", IEEE Transactions on Image Processing 6(8), 1997.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tinyvmaf._memory import aligned_zeros
 from tinyvmaf.errors import MismatchError
 from tinyvmaf.features.base import Feature, Option
-from tinyvmaf.features.kernels.native import Kernel
+from tinyvmaf.features.kernels.native import Kernel, Packed
 from tinyvmaf.video.frame import FramePair
 
 SCALES: Final = 4
@@ -58,34 +58,24 @@ def _csf() -> npt.NDArray[np.float64]:
 
 
 CSF: Final = _csf()
-_KERNEL_CSF: Final = np.vstack([_INTEGER_CSF, CSF[1:]])
+_KERNEL_CSF: Final = Packed(np.vstack([_INTEGER_CSF, CSF[1:]]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Scratch:
-    """Work memory of one thread for one frame size."""
-
-    planes: tuple[npt.NDArray[np.float32] | npt.NDArray[np.float64], ...]
-    weights: tuple[npt.NDArray[np.float32], ...]
-    buffers: tuple[npt.NDArray[np.float32] | npt.NDArray[np.float64], ...]
-
-    @classmethod
-    def make(cls, height: int, width: int, weighted: bool) -> _Scratch:
-        shapes = [(-(-height >> s), -(-width >> s)) for s in range(1, SCALES + 1)]
-        return cls(
-            # The first low band is fixed point of 16 bits, which float32 holds exactly.
-            planes=(
-                *(np.zeros(shapes[0], np.float32) for _ in "xy"),
-                *(np.zeros(shape, np.float64) for shape in shapes[1:] for _ in "xy"),
-            ),
-            weights=tuple(np.zeros(shape, np.float32) for shape in shapes) if weighted else (),
-            buffers=(
-                np.zeros(_SLOTS, np.float32),
-                np.zeros(_LINE, np.float32),
-                np.zeros(_SLOTS, np.float64),
-                np.zeros(_LINE, np.float64),
-            ),
-        )
+def _scratch(height: int, width: int, weighted: bool) -> Packed:
+    """Work memory of one thread for one frame size, as the kernel takes it."""
+    levels: list[npt.NDArray[Any] | None] = []
+    for scale in range(1, SCALES + 1):
+        shape = (-(-height >> scale), -(-width >> scale))
+        kind = np.int16 if scale == 1 else np.float64
+        levels += [aligned_zeros(shape, kind), aligned_zeros(shape, kind)]
+        levels.append(aligned_zeros(shape, np.float32) if weighted else None)
+    return Packed(
+        *levels,
+        aligned_zeros(_SLOTS, np.float32),
+        aligned_zeros(_LINE, np.float32),
+        aligned_zeros(_SLOTS, np.float64),
+        aligned_zeros(_LINE, np.float64),
+    )
 
 
 class Adm(Feature):
@@ -128,15 +118,11 @@ class Adm(Feature):
                 f"ADM takes frames up to {MAXIMUM_WIDTH} samples wide, not {width}.", "Scale them down."
             )
         weighted = pair.weights is not None
-        scratch = self.scratch((height, width, weighted), lambda: _Scratch.make(height, width, weighted))
-        x, y = scratch.planes[0::2], scratch.planes[1::2]
-        w = scratch.weights if weighted else (None,) * SCALES
+        scratch = self.scratch((height, width, weighted), lambda: _scratch(height, width, weighted))
         sums = np.empty((SCALES, 7))
-        unit = 2.0 ** (8 - pair.bits)
-        levels = [plane for level in zip(x, y, w, strict=True) for plane in level]
+        exact = None if pair.bits == 8 else 2.0 ** (8 - pair.bits)
         _frame(
-            pair.reference.luma, pair.distorted.luma, unit, None if pair.bits == 8 else unit, width,
-            float(self.values["adm_enhn_gain_limit"]), _KERNEL_CSF, pair.weights, *levels,
-            *scratch.buffers, sums,
+            pair.reference.luma, pair.distorted.luma, exact, width,
+            float(self.values["adm_enhn_gain_limit"]), _KERNEL_CSF, pair.weights, scratch, sums,
         )  # fmt: skip
         return sums

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinyvmaf._memory import aligned_zeros
 from tinyvmaf.features.base import Column, Feature, Option
-from tinyvmaf.features.kernels.native import Kernel
+from tinyvmaf.features.kernels.native import Kernel, Packed
 from tinyvmaf.video.frame import FramePair
 
 _sad = Kernel("motion", "sad")
@@ -33,13 +34,13 @@ class Motion(Feature):
         """Motion between the pair's reference and the one before; 0 for the first."""
         if pair.previous is None or self.values["motion_force_zero"]:
             return 0.0
-        height, width = pair.reference.luma.shape
-        rows, line = self.scratch(
-            (height, width), lambda: (np.zeros(5 * (width + 4), np.float32), np.zeros(width + 4, np.float32))
+        width = pair.reference.luma.shape[1]
+        scratch = self.scratch(
+            width, lambda: Packed(aligned_zeros(5 * (width + 4), np.float32), aligned_zeros(width + 4, np.float32))
         )
         out = np.empty(2)
         unit = 2.0 ** (8 - pair.bits)
-        _sad(pair.previous.luma, pair.reference.luma, unit, width, pair.weights, rows, line, out)
+        _sad(pair.previous.luma, pair.reference.luma, unit, width, pair.weights, scratch, out)
         return float(out[0] / 256.0 / out[1]) if out[1] > 0 else 0.0
 
     def compute(self, partials: Sequence[float]) -> dict[str, Column]:

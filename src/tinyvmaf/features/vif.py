@@ -7,48 +7,41 @@ planes kept to 1/256. Each scale is the share of the reference's information tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tinyvmaf._memory import aligned_zeros
 from tinyvmaf.features.base import Feature, Option
-from tinyvmaf.features.kernels.native import Kernel
+from tinyvmaf.features.kernels.native import Kernel, Packed
 from tinyvmaf.video.frame import FramePair
 
 SCALES: Final = 4
 
-_ROWS: Final = 2 * (32 + 16) * 208
-_MOMENTS: Final = 5 * 208
-_FILTERED: Final = 5 * 192
-_TERMS: Final = 2 * 192
+_ROWS: Final = 2 * (64 + 16) * 208
+_MOMENTS: Final = 8 * 5 * 208
+_FILTERED: Final = 8 * 5 * 192
+_TERMS: Final = 8 * 2 * 192
 """Sizes of the kernel's tile buffers: see features/kernels/generate_vif.py."""
 
 _frame = Kernel("vif", "frame")
 
 
-@dataclass(frozen=True, slots=True)
-class _Scratch:
-    """Work memory of one thread for one frame size."""
-
-    planes: tuple[npt.NDArray[np.float32], ...]
-    weights: tuple[npt.NDArray[np.float32], ...]
-    buffers: tuple[npt.NDArray[np.float32] | npt.NDArray[np.float64], ...]
-
-    @classmethod
-    def make(cls, height: int, width: int, weighted: bool) -> _Scratch:
-        shapes = [(max(height >> s, 1), max(width >> s, 1)) for s in range(1, SCALES)]
-        return cls(
-            planes=tuple(np.zeros(shape, np.float32) for shape in shapes for _ in "xy"),
-            weights=tuple(np.zeros(shape, np.float32) for shape in shapes) if weighted else (),
-            buffers=(
-                *(np.zeros(size, np.float32) for size in (_ROWS, _MOMENTS, _FILTERED)),
-                *(np.zeros(size, np.float64) for size in (_ROWS, _MOMENTS, _FILTERED)),
-                np.zeros(_TERMS, np.float32),
-                *(np.zeros(width + 16, np.float64) for _ in range(3)),
-            ),
-        )
+def _scratch(height: int, width: int, weighted: bool) -> Packed:
+    """Work memory of one thread for one frame size, as the kernel takes it."""
+    levels: list[npt.NDArray[Any] | None] = []
+    for scale in range(1, SCALES):
+        shape = (max(height >> scale, 1), max(width >> scale, 1))
+        levels += [aligned_zeros(shape, np.uint16), aligned_zeros(shape, np.uint16)]
+        levels.append(aligned_zeros(shape, np.float32) if weighted else None)
+    return Packed(
+        *levels,
+        *(aligned_zeros(size, np.float32) for size in (_ROWS, _MOMENTS, _FILTERED)),
+        *(aligned_zeros(size, np.float64) for size in (_ROWS, _MOMENTS, _FILTERED)),
+        aligned_zeros(_TERMS, np.float32),
+        *(aligned_zeros(width + 16, np.float32) for _ in range(3)),
+    )
 
 
 class Vif(Feature):
@@ -76,14 +69,11 @@ class Vif(Feature):
         """
         height, width = pair.reference.luma.shape
         weighted = pair.weights is not None
-        scratch = self.scratch((height, width, weighted), lambda: _Scratch.make(height, width, weighted))
-        x, y = scratch.planes[0::2], scratch.planes[1::2]
-        w = scratch.weights if weighted else (None, None, None)
+        scratch = self.scratch((height, width, weighted), lambda: _scratch(height, width, weighted))
         sums = np.empty(2 * SCALES)
         unit = 2.0 ** (8 - pair.bits)
         _frame(
             pair.reference.luma, pair.distorted.luma, unit, None if pair.bits == 8 else unit, width,
-            float(self.values["vif_enhn_gain_limit"]), pair.weights,
-            x[0], y[0], w[0], x[1], y[1], w[1], x[2], y[2], w[2], *scratch.buffers, sums,
+            float(self.values["vif_enhn_gain_limit"]), pair.weights, scratch, sums,
         )  # fmt: skip
         return sums

@@ -6,7 +6,6 @@ Our own are listed in `data/registry.json`, which `build_registry` makes from th
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
 import importlib.util
 import json
 import re
@@ -102,7 +101,7 @@ def _known(version: str) -> str:
 
 def data_folder() -> Path:
     """The folder of the installed package that holds our own models."""
-    return Path(str(importlib.resources.files("tinyvmaf.models"))) / "data"
+    return Path(__file__).with_name("data")
 
 
 def tiny_ids(folder: Path | None = None) -> tuple[str, ...]:

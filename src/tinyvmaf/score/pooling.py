@@ -134,8 +134,10 @@ def percentile(values: Values, rank: float) -> float | None:
     """
     if len(values) == 0 or not np.isfinite(values).all():
         return None
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    # np.percentile gives the same, but loads numpy.ma, a tenth of the time that a run takes to start.
     with np.errstate(all="ignore"):
-        return _finite(float(np.percentile(values, rank)))
+        return _finite(float(np.interp(rank / 100 * (len(ordered) - 1), np.arange(len(ordered)), ordered)))
 
 
 def _minimum(values: Values) -> float | None:

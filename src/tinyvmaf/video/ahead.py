@@ -1,4 +1,4 @@
-"""Decode in a thread of its own, a frame or two ahead."""
+"""Decode in a thread of its own, a frame ahead."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ class Ahead(Generic[T]):
 
     Args:
         items: What to run ahead of; only the other thread touches it from here on.
-        depth: Items that may wait.
+        depth: Items that may wait or be in the making: no other is begun, since each frame takes megabytes.
     """
 
     def __init__(self, items: Iterator[T], depth: int = 1) -> None:
         self._items = items
-        self._queue: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+        self._queue: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+        self._room = threading.Semaphore(depth)
         self._stopped = threading.Event()
         self._done = False
         self._thread = threading.Thread(target=self._work, name="tinyvmaf-decode", daemon=True)
@@ -34,6 +35,7 @@ class Ahead(Generic[T]):
         if self._done:
             raise StopIteration
         item, error = self._queue.get()
+        self._room.release()
         if error is not None:
             self._done = True
             raise error
@@ -50,18 +52,18 @@ class Ahead(Generic[T]):
 
     def _work(self) -> None:
         try:
-            for item in self._items:
-                if not self._put((item, None)):
+            while self._wait_for_room():
+                item = next(self._items, None)
+                self._queue.put((item, None))
+                if item is None:
                     return
-            self._put((None, None))
+                del item  # or it would stay alive until the next one is made
         except BaseException as error:  # handed to the consumer, which raises it
-            self._put((None, error))
+            self._queue.put((None, error))
 
-    def _put(self, item: tuple[T | None, BaseException | None]) -> bool:
+    def _wait_for_room(self) -> bool:
+        """Wait until an item may be made; False once nobody wants any."""
         while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-            return True
+            if self._room.acquire(timeout=_POLL_SECONDS):
+                return not self._stopped.is_set()
         return False

@@ -13,6 +13,7 @@ import numpy as np
 from tinyvmaf.errors import TruncatedVideoError, UnreadableVideoError, UsageError
 from tinyvmaf.video.base import Planes, Video, check_file, check_samples, check_side, plane_shapes
 from tinyvmaf.video.frame import CHROMA_SHIFTS, Chroma, Frame, Plane, StreamFacts
+from tinyvmaf.video.memory import PlaneMemory
 from tinyvmaf.video.y4m import MAGIC
 
 RAW_BITS = (8, 10, 12, 16)
@@ -92,6 +93,7 @@ class RawVideo(Video):
         )
         self._layout = layout
         self._shapes = plane_shapes(layout.width, layout.height, layout.chroma, planes)
+        self._memory = PlaneMemory()
         self._handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
 
     def _frames(self, start: int) -> Iterator[Frame]:
@@ -101,8 +103,8 @@ class RawVideo(Video):
             yield Frame(planes, self.facts.bits, index)
 
     def _read_planes(self, index: int) -> tuple[Plane, ...]:
-        """Read one frame into fresh memory: a frame may outlive the next reads."""
-        planes = tuple(np.empty(shape, self._layout.dtype) for shape in self._shapes)
+        """Read one frame into memory of its own: a frame may outlive the next reads."""
+        planes = tuple(self._memory.take(shape, self._layout.dtype) for shape in self._shapes)
         wanted = sum(plane.nbytes for plane in planes)
         try:
             got = os.preadv(self._handle, [plane.data.cast("B") for plane in planes], index * self._layout.frame_bytes)

@@ -14,6 +14,7 @@ import numpy as np
 from tinyvmaf.errors import TruncatedVideoError, UnreadableVideoError
 from tinyvmaf.video.base import MAX_SIDE, Planes, Video, check_samples, plane_shapes
 from tinyvmaf.video.frame import Chroma, Frame, Plane, Range, StreamFacts
+from tinyvmaf.video.memory import PlaneMemory
 
 MAGIC = b"YUV4MPEG2 "
 MAX_HEADER = 4096
@@ -58,6 +59,7 @@ class Y4mVideo(Video):
         self._shapes = plane_shapes(width, height, chroma, planes)
         stored = plane_shapes(width, height, chroma) + [(height, width)] * (tags.get("C") == "444alpha")
         self._frame_bytes = sum(rows * columns for rows, columns in stored) * self._dtype.itemsize
+        self._memory = PlaneMemory()
         self._stream = stream
         self._size = _regular_size(stream)
         interlaced, top_first = _interlacing(tags.get("I", "?"), name)
@@ -118,7 +120,7 @@ class Y4mVideo(Video):
     def _read_frame(self, index: int) -> Frame:
         planes: list[Plane] = []
         for shape in self._shapes:
-            plane = np.empty(shape, self._dtype)
+            plane = self._memory.take(shape, self._dtype)
             self._fill(memoryview(cast(Any, plane)).cast("B"), index)
             plane.flags.writeable = False
             planes.append(plane)

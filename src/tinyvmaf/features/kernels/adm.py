@@ -17,10 +17,11 @@ from typing import Final
 import numba
 import numpy as np
 
-from tinyvmaf.features.kernels.flags import FAST
+from tinyvmaf.features.kernels.flags import FAST, ORDERED
 
 f4 = np.float32
 f8 = np.float64
+i2 = np.int16
 i8 = np.int64
 
 MARGIN: Final = 16
@@ -33,13 +34,15 @@ MASK: Final = 8
 RESTORED: Final = 11
 CUBES: Final = 17
 
-L0: Final = f4(15826 / 32768)
-L1: Final = f4(27411 / 32768)
-L2: Final = f4(7345 / 32768)
-L3: Final = f4(-4240 / 32768)
+TAPS: Final = (15826, 27411, 7345, -4240)
 """Daubechies-2 low-pass taps over 32768, as libvmaf's integer extractor has them; the high-pass is its mirror."""
 
-OFFSET: Final = f4(128 * (15826 + 27411 + 7345 - 4240) / 32768)
+L0, L1, L2, L3 = (tap / 32768 for tap in TAPS)
+STEP_0, STEP_1, STEP_2, STEP_3 = (f4((tap >> 7) / 512) for tap in TAPS)
+FINE_0, FINE_1, FINE_2, FINE_3 = (f4((tap & 127) / 65536) for tap in TAPS)
+"""The first scale's horizontal taps, split in two: from samples in 1/128 to whole steps of 1/64."""
+
+OFFSET: Final = 128 * sum(TAPS) / 32768
 """Mid grey after the low-pass: taken off so that float32 keeps every fraction."""
 
 COSINE_SQUARED: Final = f4(np.cos(np.pi / 180) ** 2)
@@ -60,22 +63,6 @@ BORDER: Final = 0.1
 
 
 @numba.njit(inline="always", **FAST)
-def keep(value, steps):
-    """Round to 1/steps, or leave as it is where `steps` is None."""
-    if steps is None:
-        return value
-    return f4(np.floor(value * f4(steps) + f4(0.5))) * f4(1.0 / steps)
-
-
-@numba.njit(inline="always", **FAST)
-def sample(value, unit):
-    """A sample in 8-bit units: float32 of a code value, or float64 of a value in such units where `unit` is None."""
-    if unit is None:
-        return f8(value)
-    return f4(value) * unit
-
-
-@numba.njit(inline="always", **FAST)
 def fold(position, size):
     """Index of a sample of the transform: mirrored before the first, repeated behind the last."""
     if position < 0:
@@ -85,21 +72,26 @@ def fold(position, size):
     return max(position, 0)
 
 
-@numba.njit(**FAST)
-def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, first, bands):
-    """One row of the two-dimensional wavelet transform.
+@numba.njit(inline="always", **FAST)
+def extend(line, width):
+    """Fill in the sample left of both vertical results and the two right of them."""
+    for base in (MARGIN - 1, 2 * SLOT + MARGIN - 1):
+        line[base] = line[base + min(2, width)]
+        line[base + width + 1] = line[base + width]
+        line[base + width + 2] = line[base + max(width - 1, 1)]
 
-    The low band is exact, because the coarser scales grow from it: sums of 8-bit samples with the taps fit the 24 bits
-    of a float32, all other sums are float64.
+
+@numba.njit(**ORDERED)
+def transform_fine(source, exact, width, row, line, low, slots, first, bands):
+    """One row of the first scale's wavelet transform, in libvmaf's fixed point: all samples are whole numbers of steps.
 
     Args:
-        source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units, None for samples that are.
-        offset: Taken off the vertical low-pass.
+        source: (H, stride) uint8 or uint16 plane; `width` columns count.
+        exact: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 32768 fits the
+            24 bits of a float32 exactly.
         row: Output row.
-        fine, coarse: Rounding of the vertical and the horizontal pass in steps per unit, or None.
-        line: Work row for both vertical results, 2 * SLOT * 2 long.
-        low: Row of the low band, (width + 1) // 2.
+        line: Work row for both vertical results, 4 * SLOT long: steps of 1/128, mid grey taken off.
+        low: Row of the low band, (width + 1) // 2, int16 in steps of 1/64.
         slots: The slot buffer.
         first: Slot of the h band; v and d follow.
         bands: Whether the h, v and d rows are needed.
@@ -110,34 +102,102 @@ def transform(source, unit, offset, width, row, fine, coarse, line, low, slots, 
     r1 = source[fold(2 * row, height)]
     r2 = source[fold(2 * row + 1, height)]
     r3 = source[fold(2 * row + 2, height)]
-    under = line[1 : width + 1]
-    over = line[2 * SLOT + 1 : 2 * SLOT + width + 1]
-    for j in range(width):
-        s0 = sample(r0[j], unit)
-        s1 = sample(r1[j], unit)
-        s2 = sample(r2[j], unit)
-        s3 = sample(r3[j], unit)
-        under[j] = keep(L0 * s0 + L1 * s1 + L2 * s2 + L3 * s3 - offset, fine)
-        over[j] = keep(L3 * s0 - L2 * s1 + L1 * s2 - L0 * s3, fine)
-    for base in (0, 2 * SLOT):
-        line[base] = line[base + min(2, width)]
-        line[base + width + 1] = line[base + width]
-        line[base + width + 2] = line[base + max(width - 1, 1)]
-    t = line[: 2 * half + 2]
+    under = line[MARGIN : MARGIN + width]
+    over = line[2 * SLOT + MARGIN : 2 * SLOT + MARGIN + width]
+    if exact is None:
+        c0, c1, c2, c3 = f4(L0 * 128), f4(L1 * 128), f4(L2 * 128), f4(L3 * 128)
+        for j in range(width):
+            s0 = f4(r0[j])
+            s1 = f4(r1[j])
+            s2 = f4(r2[j])
+            s3 = f4(r3[j])
+            under[j] = np.floor(f4(0.5 - 128 * OFFSET) + c0 * s0 + c1 * s1 + c2 * s2 + c3 * s3)
+            over[j] = np.floor(f4(0.5) + c3 * s0 - c2 * s1 + c1 * s2 - c0 * s3)
+    else:
+        w0, w1, w2, w3 = L0 * 128 * exact, L1 * 128 * exact, L2 * 128 * exact, L3 * 128 * exact
+        for j in range(width):
+            d0 = f8(r0[j])
+            d1 = f8(r1[j])
+            d2 = f8(r2[j])
+            d3 = f8(r3[j])
+            under[j] = f4(np.floor(0.5 - 128 * OFFSET + w0 * d0 + w1 * d1 + w2 * d2 + w3 * d3))
+            over[j] = f4(np.floor(0.5 + w3 * d0 - w2 * d1 + w1 * d2 - w0 * d3))
+    extend(line, width)
+    t = line[MARGIN - 1 : MARGIN + 2 * half + 1]
     for j in range(half):
-        low[j] = keep(L0 * f8(t[2 * j]) + L1 * f8(t[2 * j + 1]) + L2 * f8(t[2 * j + 2]) + L3 * f8(t[2 * j + 3]), coarse)
+        # The sum has 31 bits. Split taps give two sums that float32 holds exactly: `fine` in 1/65536 of a step of the
+        # band, `steps` in 1/512.
+        t0 = t[2 * j]
+        t1 = t[2 * j + 1]
+        t2 = t[2 * j + 2]
+        t3 = t[2 * j + 3]
+        fine = f4(0.5) + FINE_0 * t0 + FINE_1 * t1 + FINE_2 * t2 + FINE_3 * t3
+        steps = STEP_0 * t0 + STEP_1 * t1 + STEP_2 * t2 + STEP_3 * t3
+        whole = np.floor(steps)
+        low[j] = i2(whole + np.floor((steps - whole) + fine))
     if bands:
         base = first * SLOT + MARGIN
         h = slots[base : base + half]
         v = slots[base + SLOT : base + SLOT + half]
         d = slots[base + 2 * SLOT : base + 2 * SLOT + half]
-        o = line[2 * SLOT : 2 * SLOT + 2 * half + 2]
+        o = line[2 * SLOT + MARGIN - 1 : 2 * SLOT + MARGIN + 2 * half + 1]
+        k0, k1, k2, k3 = f4(L0 / 2), f4(L1 / 2), f4(L2 / 2), f4(L3 / 2)
         for j in range(half):
-            v[j] = keep(L3 * t[2 * j] - L2 * t[2 * j + 1] + L1 * t[2 * j + 2] - L0 * t[2 * j + 3], coarse)
+            v[j] = np.floor(f4(0.5) + k3 * t[2 * j] - k2 * t[2 * j + 1] + k1 * t[2 * j + 2] - k0 * t[2 * j + 3]) * f4(
+                1 / 64
+            )
         for j in range(half):
-            h[j] = keep(L0 * o[2 * j] + L1 * o[2 * j + 1] + L2 * o[2 * j + 2] + L3 * o[2 * j + 3], coarse)
+            o0 = o[2 * j]
+            o1 = o[2 * j + 1]
+            o2 = o[2 * j + 2]
+            o3 = o[2 * j + 3]
+            h[j] = np.floor(f4(0.5) + k0 * o0 + k1 * o1 + k2 * o2 + k3 * o3) * f4(1 / 64)
+            d[j] = np.floor(f4(0.5) + k3 * o0 - k2 * o1 + k1 * o2 - k0 * o3) * f4(1 / 64)
+
+
+@numba.njit(**FAST)
+def transform(source, unit, width, row, line, low, slots, first, bands):
+    """One row of the wavelet transform of a low band, in float64: the next scale grows from its low band.
+
+    Args:
+        source: (H, stride) plane; `width` columns count.
+        unit: Factor that brings its values to 8-bit units.
+        row, slots, first, bands: See `transform_fine`.
+        line: Work row for both vertical results, 4 * SLOT long.
+        low: Row of the low band, (width + 1) // 2.
+    """
+    height = source.shape[0]
+    half = (width + 1) // 2
+    r0 = source[fold(2 * row - 1, height)]
+    r1 = source[fold(2 * row, height)]
+    r2 = source[fold(2 * row + 1, height)]
+    r3 = source[fold(2 * row + 2, height)]
+    under = line[MARGIN : MARGIN + width]
+    over = line[2 * SLOT + MARGIN : 2 * SLOT + MARGIN + width]
+    c0, c1, c2, c3 = L0 * unit, L1 * unit, L2 * unit, L3 * unit
+    for j in range(width):
+        s0 = f8(r0[j])
+        s1 = f8(r1[j])
+        s2 = f8(r2[j])
+        s3 = f8(r3[j])
+        under[j] = c0 * s0 + c1 * s1 + c2 * s2 + c3 * s3
+        over[j] = c3 * s0 - c2 * s1 + c1 * s2 - c0 * s3
+    extend(line, width)
+    t = line[MARGIN - 1 : MARGIN + 2 * half + 1]
+    for j in range(half):
+        low[j] = L0 * t[2 * j] + L1 * t[2 * j + 1] + L2 * t[2 * j + 2] + L3 * t[2 * j + 3]
+    if bands:
+        base = first * SLOT + MARGIN
+        h = slots[base : base + half]
+        v = slots[base + SLOT : base + SLOT + half]
+        d = slots[base + 2 * SLOT : base + 2 * SLOT + half]
+        o = line[2 * SLOT + MARGIN - 1 : 2 * SLOT + MARGIN + 2 * half + 1]
         for j in range(half):
-            d[j] = keep(L3 * o[2 * j] - L2 * o[2 * j + 1] + L1 * o[2 * j + 2] - L0 * o[2 * j + 3], coarse)
+            v[j] = L3 * t[2 * j] - L2 * t[2 * j + 1] + L1 * t[2 * j + 2] - L0 * t[2 * j + 3]
+        for j in range(half):
+            h[j] = L0 * o[2 * j] + L1 * o[2 * j + 1] + L2 * o[2 * j + 2] + L3 * o[2 * j + 3]
+        for j in range(half):
+            d[j] = L3 * o[2 * j] - L2 * o[2 * j + 1] + L1 * o[2 * j + 2] - L0 * o[2 * j + 3]
 
 
 @numba.njit(inline="always", **FAST)
@@ -290,14 +350,14 @@ def add_row(slots, first, left, count, weights, row, sums):
 
 @numba.njit(**FAST)
 def scale(
-    reference, distorted, unit, offset, width, fine, coarse, gain, straight, diagonal, steps, bias, masked_steps, weights,
+    reference, distorted, exact, unit, width, gain, straight, diagonal, steps, bias, masked_steps, weights,
     low_x, low_y, slots, line, sums,
 ):  # fmt: skip
     """Sums of one scale.
 
     Args:
         reference, distorted: (H, stride) planes; `width` columns count.
-        unit, offset, fine, coarse: See `transform`.
+        exact, unit: See `transform_fine` and `transform`.
         gain: Largest enhancement gain.
         straight, diagonal: CSF weight of the h and v bands, and of the d band.
         steps: See `cubes`.
@@ -320,8 +380,12 @@ def scale(
     for i in range(height + 1):
         needed = top - 1 <= i <= bottom and i < height
         if i < height:
-            transform(reference, unit, offset, width, i, fine, coarse, line, low_x[i], slots, 0, needed)
-            transform(distorted, unit, offset, width, i, fine, coarse, line, low_y[i], slots, DISTORTED, needed)
+            if steps is None:
+                transform_fine(reference, exact, width, i, line, low_x[i], slots, 0, needed)
+                transform_fine(distorted, exact, width, i, line, low_y[i], slots, DISTORTED, needed)
+            else:
+                transform(reference, unit, width, i, line, low_x[i], slots, 0, needed)
+                transform(distorted, unit, width, i, line, low_y[i], slots, DISTORTED, needed)
         if needed:
             mask = MASK + i % 3
             decouple(slots, start, end - start, RESTORED + 3 * (i % 2), mask, gain, straight, diagonal, steps)
@@ -363,20 +427,19 @@ def halve(source, width, out):
 
 @numba.njit(**FAST)
 def frame(
-    reference, distorted, unit, exact, width, gain, csf, weights,
+    reference, distorted, exact, width, gain, csf, weights,
     x1, y1, w1, x2, y2, w2, x3, y3, w3, x4, y4, w4, slots, line, wide_slots, wide_line, sums,
 ):  # fmt: skip
     """Sums of all four scales.
 
     Args:
         reference, distorted: (H, stride) uint8 or uint16 luma; `width` columns count.
-        unit: Factor that brings samples to 8-bit units, 2**(8 - bits).
-        exact: None for 8-bit samples, else `unit` again.
+        exact: None for 8-bit samples, else the factor that brings samples to 8-bit units, 2**(8 - bits).
         gain: Largest enhancement gain: 100, or 1 for NEG models.
         csf: (4, 2) float64: CSF weight of the straight and the diagonal bands, scale by scale.
         weights: (H, W) float32, or None for all ones.
-        x1 .. w4: Low bands and weights, each half (rounded up) as large as the one before; float32 but for the low bands
-            of the coarse scales, x2 to y4, which are float64.
+        x1 .. w4: Low bands and weights, each half (rounded up) as large as the one before: x1 and y1 are int16 in steps
+            of 1/64, x2 to y4 float64, weights float32.
         slots, line: Work buffers, BUFFER and 4 * SLOT long, float32.
         wide_slots, wide_line: The same in float64.
         sums: (4, 7) float64, see `scale`.
@@ -390,78 +453,19 @@ def frame(
         halve(w2, quarter, w3)
         halve(w3, eighth, w4)
     # The first scale is fixed point of few bits, which float32 holds exactly; the others carry more.
-    fine, coarse = 128.0, 64.0
-    straight, diagonal = f4(csf[0, 0]), f4(csf[0, 1])
-    if exact is None:
-        scale(
-            reference, distorted, f4(unit), OFFSET, width, fine, coarse, f4(gain), straight, diagonal, None, f4(0), None, w1,
-            x1, y1, slots, line, sums[0],
-        )  # fmt: skip
-    else:
-        scale(
-            reference, distorted, unit, OFFSET, width, fine, coarse, f4(gain), straight, diagonal, None, f4(0), None, w1,
-            x1, y1, slots, line, sums[0],
-        )  # fmt: skip
     scale(
-        x1,
-        y1,
-        None,
-        0.0,
-        half,
-        None,
-        None,
-        gain,
-        csf[1, 0],
-        csf[1, 1],
-        STEPS_1,
-        BIAS_1,
-        MASKED_STEPS_1,
-        w2,
-        x2,
-        y2,
-        wide_slots,
-        wide_line,
-        sums[1],
-    )
+        reference, distorted, exact, 1.0, width, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), None, w1,
+        x1, y1, slots, line, sums[0],
+    )  # fmt: skip
     scale(
-        x2,
-        y2,
-        None,
-        0.0,
-        quarter,
-        None,
-        None,
-        gain,
-        csf[2, 0],
-        csf[2, 1],
-        STEPS_2,
-        BIAS_2,
-        MASKED_STEPS_2,
-        w3,
-        x3,
-        y3,
-        wide_slots,
-        wide_line,
-        sums[2],
-    )
+        x1, y1, None, 1 / 64, half, gain, csf[1, 0], csf[1, 1], STEPS_1, BIAS_1, MASKED_STEPS_1, w2,
+        x2, y2, wide_slots, wide_line, sums[1],
+    )  # fmt: skip
     scale(
-        x3,
-        y3,
-        None,
-        0.0,
-        eighth,
-        None,
-        None,
-        gain,
-        csf[3, 0],
-        csf[3, 1],
-        STEPS_3,
-        BIAS_3,
-        MASKED_STEPS_3,
-        w4,
-        x4,
-        y4,
-        wide_slots,
-        wide_line,
-        sums[3],
-    )
+        x2, y2, None, 1.0, quarter, gain, csf[2, 0], csf[2, 1], STEPS_2, BIAS_2, MASKED_STEPS_2, w3,
+        x3, y3, wide_slots, wide_line, sums[2],
+    )  # fmt: skip
+    scale(
+        x3, y3, None, 1.0, eighth, gain, csf[3, 0], csf[3, 1], STEPS_3, BIAS_3, MASKED_STEPS_3, w4,
+        x4, y4, wide_slots, wide_line, sums[3],
+    )  # fmt: skip

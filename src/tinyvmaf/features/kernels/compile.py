@@ -20,7 +20,7 @@ from tinyvmaf.features.kernels.image import save
 
 _SCALARS = {"i": types.int64, "f": types.float64}
 _DTYPES = {
-    "u1": types.uint8, "u2": types.uint16, "i4": types.int32, "i8": types.int64,
+    "u1": types.uint8, "u2": types.uint16, "i2": types.int16, "i4": types.int32, "i8": types.int64,
     "f4": types.float32, "f8": types.float64,
 }  # fmt: skip
 

@@ -7,11 +7,12 @@ from the first. This file is the source to read; its output is checked in and a 
 A tile is a strip of rows and `TILE` columns. Its samples lie in one flat buffer, reference rows first:
 
     rows:     | reference: STRIP + 2 R rows of STRIDE | distorted: the same |
-    moments:  | E x | E y | E xx | E yy | E xy |        one row of STRIDE each, after the vertical pass
-    filtered: the same five, TILE each,                 after the horizontal pass
+    moments:  | E x | E y | E xx | E yy | E xy |        STRIDE each, after the vertical pass; BLOCK rows
+    filtered: the same five, TILE each,                 after the horizontal pass; BLOCK rows
     terms:    | above | below |                         TILE each: the sample's share of numerator and denominator
 
-so that row k of the filter window starts k * STRIDE after the window's first sample, for every output row.
+so that row k of the filter window starts k * STRIDE after the window's first sample, for every output row. A block of
+rows is filtered at a time: most samples, squares and products of its window then serve all its rows from a register.
 
 Within a row, columns are dealt out in PHASES: column c lies at (c % PHASES) * PITCH + c // PHASES. The vertical pass
 does not care about the order. In the horizontal pass each vector that is loaded then serves PHASES neighbouring outputs,
@@ -20,6 +21,7 @@ and unaligned loads, which bound that pass, become few.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +37,9 @@ ONE: Final = 65536
 PHASES: Final = 4
 TILE: Final = 192
 HALO: Final = 16
-STRIP: Final = 32
+STRIP: Final = 64
+BLOCK: Final = 8
+MOMENTS: Final = 5
 STRIDE: Final = TILE + HALO
 PITCH: Final = STRIDE // PHASES
 LANE: Final = TILE // PHASES
@@ -51,10 +55,12 @@ import numba
 import numpy as np
 
 from tinyvmaf.features.kernels.arithmetic import log2, mirror
-from tinyvmaf.features.kernels.flags import FAST
+from tinyvmaf.features.kernels.flags import FAST, ORDERED
 
 f4 = np.float32
 f8 = np.float64
+i4 = np.int32
+u2 = np.uint16
 
 
 @numba.njit(**FAST)
@@ -73,21 +79,8 @@ def load(plane, unit, row, first, count, width, out, base):
 
 
 @numba.njit(**FAST)
-def total(values, count):
-    """Sum of the first `count` columns of a row that is dealt out in phases."""
-    result = 0.0
-    for phase in range({phases}):
-        lane = values[phase * {lane} : phase * {lane} + (count - phase + {more}) // {phases}]
-        part = f4(0)
-        for u in range(lane.shape[0]):
-            part += lane[u]
-        result += f8(part)
-    return result
-
-
-@numba.njit(**FAST)
 def weigh(terms, count, weights, row, column):
-    """Multiply both terms of each sample by the sample's weight."""
+    """Multiply both terms of each sample of a row by the sample's weight."""
     for phase in range({phases}):
         weight = weights[row, column + phase : column + count]
         above = terms[phase * {lane} : (phase + 1) * {lane}]
@@ -96,28 +89,62 @@ def weigh(terms, count, weights, row, column):
             above[u] *= weight[{phases} * u]
             below[u] *= weight[{phases} * u]
 
+
+@numba.njit(**FAST)
+def add(terms, rows, count, sums):
+    """Add the terms of a block, of which `rows` rows and `count` columns are samples, to both sums."""
+    terms[rows * {terms_row} :] = f4(0)
+    for j in range({terms_row}):
+        terms[j] = {block_sum}
+    for k in range(2):
+        for phase in range({phases}):
+            base = k * {tile} + phase * {lane}
+            lane = terms[base : base + (count - phase + {more}) // {phases}]
+            part = f4(0)
+            for u in range(lane.shape[0]):
+                part += lane[u]
+            sums[k] += f8(part)
+
 '''
 
 VERTICAL: Final = '''
-@numba.njit(**FAST)
-def vertical_{s}(rows, first, moments):
-    """Filter one row of the tile over its {taps} rows; the means are kept to 1/256, as libvmaf keeps them."""
+@numba.njit(**ORDERED)
+def means_{s}(rows, first, moments):
+    """Filter one plane of the tile over {taps} rows; the means are kept to 1/256, as libvmaf keeps them."""
     window = rows[first : first + {span}]
     for j in range({stride}):
+{load}
+{means}
+
+
+@numba.njit(**ORDERED)
+def squares_{s}(rows, first, moments):
+    """Filter the squares of one plane of the tile."""
+    window = rows[first : first + {span}]
+    for j in range({stride}):
+{square}
 {sums}
-        moments[j] = {t}(np.floor(x1 * {t}(256) + {t}(0.5))) * {t}(1 / 256)
-        moments[{stride} + j] = {t}(np.floor(y1 * {t}(256) + {t}(0.5))) * {t}(1 / 256)
-        moments[{stride2} + j] = xx
-        moments[{stride3} + j] = yy
-        moments[{stride4} + j] = xy
+
+
+@numba.njit(**ORDERED)
+def products_{s}(rows, first, moments):
+    """Filter the products of both planes of the tile."""
+    window = rows[first : first + {both}]
+    for j in range({stride}):
+{product}
+{sums}
 
 '''
 
 HORIZONTAL: Final = '''
-@numba.njit(**FAST)
-def across_{s}(moment, filtered):
-    """Filter one moment along the row, all phases of an output at once."""
-    for u in range({lane}):
+@numba.njit(**ORDERED)
+def across_{s}(moments, filtered):
+    """Filter all moments of a block along the row, all phases of an output at once."""
+    for row in range({segments}):
+        source = moments[row * {stride} : (row + 1) * {stride}]
+        target = filtered[row * {tile} : (row + 1) * {tile}]
+        for u in range({lane}):
+{load}
 {sums}
 
 
@@ -134,9 +161,9 @@ def terms_{s}(filtered, gain_limit, terms):
         # noise + 2 = (v * (variance_y + 2) - covariance^2) / v, and noise is never below 0.
         v = variance_x + {t}(1e-10)
         noise = max(v * (variance_y + {t}(2)) - covariance * covariance, v * {t}(2))
-        both = {t}(1) / (v * noise)
-        gain = min(covariance * noise * both, gain_limit)
-        ratio = {t}(1) + gain * gain * variance_x * (v * v * both)
+        scale = {t}(1) / (v * noise)
+        gain = min(covariance * noise * scale, gain_limit)
+        ratio = {t}(1) + gain * gain * variance_x * (v * v * scale)
         textured = variance_x >= {t}(2)
         correlated = (covariance > {t}(0)) and (variance_y > {t}(0)) and textured
         information = {t}(1) + variance_x * {t}(0.5) if textured else {t}(2)
@@ -170,43 +197,39 @@ def statistics_{s}(reference, distorted, unit, width, gain_limit, weights, rows,
                 row = mirror(top - {radius} + r, height)
                 load(reference, unit, row, left - {radius}, columns + {twice}, width, rows, r * {stride})
                 load(distorted, unit, row, left - {radius}, columns + {twice}, width, rows, {half} + r * {stride})
-            for r in range(count):
-                vertical_{s}(rows, r * {stride}, moments)
-                for m in range(5):
-                    across_{s}(moments[m * {stride} : (m + 1) * {stride}], filtered[m * {tile} : (m + 1) * {tile}])
-                terms_{s}(filtered, gain_limit, terms)
-                if weights is not None:
-                    weigh(terms, columns, weights, top + r, left)
-                sums[0] += total(terms, columns)
-                sums[1] += total(terms[{tile} :], columns)
+            for r in range(0, count, {block}):
+                means_{s}(rows, r * {stride}, moments)
+                means_{s}(rows, {half} + r * {stride}, moments[{stride} :])
+                squares_{s}(rows, r * {stride}, moments[{stride2} :])
+                squares_{s}(rows, {half} + r * {stride}, moments[{stride3} :])
+                products_{s}(rows, r * {stride}, moments[{stride4} :])
+                across_{s}(moments, filtered)
+                block = min({block}, count - r)
+                for b in range(block):
+                    terms_{s}(filtered[b * {filtered_row} :], gain_limit, terms[b * {terms_row} :])
+                    if weights is not None:
+                        weigh(terms[b * {terms_row} :], columns, weights, top + r + b, left)
+                add(terms, block, columns, sums)
 
 '''
 
 DECIMATE: Final = '''
-@numba.njit(**FAST)
-def decimate_{s}(source, unit, width, out, line, even, odd):
+@numba.njit(**ORDERED)
+def decimate_{s}(source, {unit}width, out, line, even, odd):
     """Low-pass with the window of scale {s} and keep every second row and column; both passes round to 1/256.
 
     Args:
-        source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
-            24 bits of a float32 exactly.
-        out: (H // 2, stride) float32 plane.
-        line, even, odd: Work rows, float64, width + 16 long.
+        source: (H, stride) {source} plane; `width` columns count.{about_unit}
+        out: (H // 2, stride) uint16 plane: steps of 1/256.
+        line, even, odd: Work rows, float32, width + 16 long: steps of 1/256, mid grey taken off.
     """
     height = source.shape[0]
     half = width // 2
     for i in range(height // 2):
         c = 2 * i
 {rows}
-        if unit is None:
-            for j in range(width):
-                total = {exact}
-                line[{pad} + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
-        else:
-            for j in range(width):
-                total = {total}
-                line[{pad} + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+        middle = line[{pad} : {pad} + width]
+{vertical}
         for k in range(1, {pad} + 1):
             line[{pad} - k] = line[{pad} + min(k, width - 1)]
             line[{pad} + width - 1 + k] = line[{pad} + max(width - 1 - k, 0)]
@@ -215,10 +238,30 @@ def decimate_{s}(source, unit, width, out, line, even, odd):
             odd[u] = line[2 * u + 1]
         target = out[i]
         for j in range(half):
-            total = {across}
-            target[j] = f4(np.floor(total * f8(256) + f8(0.5)) * f8(1 / 256))
+{across}
+            target[j] = u2(rounded + f4(32768))
 
 '''
+
+ABOUT_UNIT: Final = """
+        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
+            24 bits of a float32 exactly."""
+
+SAMPLES: Final = """
+        if unit is None:
+            for j in range(width):
+                middle[j] = np.floor(f4(0.5 - 32768) + {exact})
+        else:
+            for j in range(width):
+                middle[j] = f4(np.floor(0.5 - 32768 + ({wide}) * (unit * 256)))
+"""
+
+STEPS: Final = """
+        for j in range(width):
+{centred}
+{sums}
+            middle[j] = rounded
+"""
 
 
 def _half(scale: int) -> int:
@@ -226,42 +269,68 @@ def _half(scale: int) -> int:
     return (STRIP + 2 * (len(TAPS[scale]) // 2)) * STRIDE
 
 
+def _lines(statements: Iterable[str], indent: int = 8) -> str:
+    """Statements of a loop body."""
+    return "\n".join(" " * indent + statement for statement in statements)
+
+
 def _header() -> str:
     deal = [f"target[{p * PITCH} + u] = f4(source[{PHASES} * u + {p}]) * unit" for p in range(PHASES)]
     return HEADER.format(
         phases=PHASES, more=PHASES - 1, pitch=PITCH, stride=STRIDE, lane=LANE, tile=TILE,
-        deal="\n".join(" " * 8 + line for line in deal),
+        deal=_lines(deal), terms_row=2 * TILE, block_sum=" + ".join(f"terms[{b * 2 * TILE} + j]" for b in range(BLOCK)),
     )  # fmt: skip
 
 
 def _vertical(scale: int) -> str:
     taps, t, radius = TAPS[scale], PRECISION[scale], len(TAPS[scale]) // 2
-    half = _half(scale)
-    lines = []
-    for k, tap in enumerate(taps):
-        op = "=" if k == 0 else "+="
-        c = f"{t}({tap / ONE!r})"
-        lines += [
-            f"x = window[{k * STRIDE} + j]; y = window[{half + k * STRIDE} + j]; cx = {c} * x; cy = {c} * y",
-            f"x1 {op} cx; y1 {op} cy; xx {op} cx * x; yy {op} cy * y; xy {op} cx * y",
-        ]
+    places = [k * STRIDE for k in range(BLOCK + 2 * radius)]
+    window = [f"window[{place} + j]" for place in places]
+    partner = [f"window[{_half(scale) + place} + j]" for place in places]
+    means, sums = [], []
+    for b in range(BLOCK):
+        total = _filter(scale, [f"r{b + k}" for k in range(len(taps))])
+        target = f"moments[{b * MOMENTS * STRIDE} + j]"
+        means.append(f"{target} = {t}(np.floor(({total}) * {t}(256) + {t}(0.5))) * {t}(1 / 256)")
+        sums.append(f"{target} = {total}")
     return VERTICAL.format(
-        s=scale, t=t, taps=len(taps), span=half + (2 * radius + 1) * STRIDE,
-        sums="\n".join(" " * 8 + line for line in lines),
-        stride=STRIDE, stride2=2 * STRIDE, stride3=3 * STRIDE, stride4=4 * STRIDE,
+        s=scale, taps=len(taps), stride=STRIDE, span=places[-1] + STRIDE, both=_half(scale) + places[-1] + STRIDE,
+        load=_lines(f"r{k} = {sample}" for k, sample in enumerate(window)),
+        square=_lines(f"r{k} = {sample} * {sample}" for k, sample in enumerate(window)),
+        product=_lines(f"r{k} = {x} * {y}" for k, (x, y) in enumerate(zip(window, partner, strict=True))),
+        means=_lines(means), sums=_lines(sums),
     )  # fmt: skip
 
 
+def _filter(scale: int, samples: Sequence[str]) -> str:
+    """The window over named samples in a scale's working type."""
+    return _pairs(TAPS[scale], PRECISION[scale], samples, PRECISION[scale])
+
+
+def _pairs(taps: Sequence[int], working: str, samples: Sequence[str], adding: str) -> str:
+    """The window over named samples.
+
+    Those at the same distance from the centre add in one type, then share a multiplication in another.
+    """
+    radius = len(taps) // 2
+    terms = [
+        f"{working}({taps[k] / ONE!r}) * {working}({adding}({samples[k]} + {samples[2 * radius - k]}))"
+        for k in range(radius)
+    ]
+    return " + ".join([*terms, f"{working}({taps[radius] / ONE!r}) * {working}({samples[radius]})"])
+
+
 def _horizontal(scale: int) -> str:
-    taps, t = TAPS[scale], PRECISION[scale]
-    lines = []
-    for phase in range(PHASES):
-        places = [(phase + k) % PHASES * PITCH + (phase + k) // PHASES for k in range(len(taps))]
-        terms = [f"{t}({tap / ONE!r}) * moment[{place} + u]" for tap, place in zip(taps, places, strict=True)]
-        lines.append(f"filtered[{phase * LANE} + u] = {' + '.join(terms)}")
+    t, taps = PRECISION[scale], len(TAPS[scale])
+    columns = range(PHASES + taps - 1)
+    load = [f"c{c} = source[{c % PHASES * PITCH + c // PHASES} + u]" for c in columns]
+    sums = [
+        f"target[{phase * LANE} + u] = {_filter(scale, [f'c{phase + k}' for k in range(taps)])}"
+        for phase in range(PHASES)
+    ]
     return HORIZONTAL.format(
-        s=scale, t=t, lane=LANE, sums="\n".join(" " * 8 + line for line in lines), flat=repr(4 / 255**2),
-        tile=TILE, tile2=2 * TILE, tile3=3 * TILE, tile4=4 * TILE,
+        s=scale, t=t, lane=LANE, load=_lines(load, 12), sums=_lines(sums, 12), flat=repr(4 / 255**2),
+        segments=BLOCK * MOMENTS, stride=STRIDE, tile=TILE, tile2=2 * TILE, tile3=3 * TILE, tile4=4 * TILE,
     )  # fmt: skip
 
 
@@ -269,7 +338,10 @@ def _statistics(scale: int) -> str:
     radius = len(TAPS[scale]) // 2
     return STATISTICS.format(
         s=scale, tile=TILE, strip=STRIP, stride=STRIDE, radius=radius, twice=2 * radius, half=_half(scale),
-        rows_size=2 * _half(scale), moments_size=5 * STRIDE, filtered_size=5 * TILE, terms_size=2 * TILE,
+        stride2=2 * STRIDE, stride3=3 * STRIDE, stride4=4 * STRIDE, block=BLOCK,
+        rows_size=2 * _half(scale), moments_size=BLOCK * MOMENTS * STRIDE, filtered_size=BLOCK * MOMENTS * TILE,
+        filtered_row=MOMENTS * TILE,
+        terms_size=BLOCK * 2 * TILE, terms_row=2 * TILE,
     )  # fmt: skip
 
 
@@ -277,15 +349,45 @@ def _decimate(scale: int) -> str:
     taps, radius = TAPS[scale], len(TAPS[scale]) // 2
     pad = radius + radius % 2
     rows = [f"r{k} = source[mirror(c - {radius - k}, height)]" for k in range(len(taps))]
-    exact = " + ".join(f"f4({tap / ONE!r}) * f4(r{k}[j])" for k, tap in enumerate(taps))
-    total = " + ".join(f"f8({tap / ONE!r}) * f8(r{k}[j])" for k, tap in enumerate(taps))
     columns = [
         f"{'odd' if (k + pad - radius) % 2 else 'even'}[j + {(k + pad - radius) // 2}]" for k in range(len(taps))
     ]
-    across = " + ".join(f"f8({tap / ONE!r}) * {column}" for tap, column in zip(taps, columns, strict=True))
+    samples = [f"r{k}[j]" for k in range(len(taps))]
+    if scale == 1:
+        exact = _pairs([tap * 256 for tap in taps], "f4", [f"i4({sample})" for sample in samples], "i4")
+        wide = _pairs(taps, "f8", [f"f8({sample})" for sample in samples], "f8")
+        vertical = SAMPLES.format(exact=exact, wide=wide)
+    else:
+        centred = [f"c{k} = f4({sample}) - f4(32768)" for k, sample in enumerate(samples)]
+        sums = _steps(taps, [f"c{k}" for k in range(len(taps))])
+        vertical = STEPS.format(centred=_lines(centred, 12), sums=_lines(sums, 12))
     return DECIMATE.format(
-        s=scale, rows="\n".join(" " * 8 + r for r in rows), exact=exact, total=total, across=across, pad=pad
-    )
+        s=scale, unit="unit, " if scale == 1 else "", about_unit=ABOUT_UNIT if scale == 1 else "",
+        source="uint8 or uint16" if scale == 1 else "uint16", rows=_lines(rows), pad=pad, vertical=vertical.strip("\n"),
+        across=_lines(_steps(taps, columns), 12),
+    )  # fmt: skip
+
+
+def _steps(taps: Sequence[int], samples: Sequence[str]) -> list[str]:
+    """Statements that filter whole numbers of steps and round the result to a whole step, exactly.
+
+    The sum has 32 bits. Split taps give two sums that float32 holds exactly: `steps` in 1/256 of a step, `fine` in
+    1/65536.
+    """
+    low = [(tap + 128) % 256 - 128 for tap in taps]
+    high = [(tap - part) // 256 for tap, part in zip(taps, low, strict=True)]
+    if max(sum(map(abs, low)), sum(map(abs, high))) * (ONE // 2) > 1 << 24:
+        raise AssertionError("The sums of a decimating window do not fit float32.")
+    radius = len(taps) // 2
+    pairs = [f"p{k} = {samples[k]} + {samples[2 * radius - k]}" for k in range(radius)] + [
+        f"p{radius} = {samples[radius]}"
+    ]
+    steps = " + ".join(f"f4({high[k] / 256!r}) * p{k}" for k in range(radius + 1))
+    fine = " + ".join(f"f4({low[k] / ONE!r}) * p{k}" for k in range(radius + 1))
+    return [
+        *pairs, f"steps = {steps}", f"fine = f4(0.5) + {fine}", "whole = np.floor(steps)",
+        "rounded = whole + np.floor((steps - whole) + fine)",
+    ]  # fmt: skip
 
 
 def generate() -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -104,9 +103,27 @@ class Kernel:
         return call
 
 
+class Packed:
+    """Neighbouring arguments that stay the same from call to call, taken apart once.
+
+    Args:
+        arguments: As for the kernel; arrays are kept alive.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.kinds: list[str] = []
+        self.flat: list[Any] = []
+        for argument in arguments:
+            _flatten(argument, self.kinds, self.flat)
+
+
 def _flatten(argument: Any, kinds: list[str], flat: list[Any]) -> None:
     """Append one argument's kind and its C values."""
-    if isinstance(argument, np.ndarray):
+    if isinstance(argument, Packed):
+        kinds += argument.kinds
+        flat += argument.flat
+    elif isinstance(argument, np.ndarray):
         if argument.strides[-1] != argument.itemsize:
             raise ValueError("a kernel argument needs a contiguous last axis")
         kinds.append(f"{argument.dtype.kind}{argument.itemsize}x{argument.ndim}")
@@ -161,6 +178,8 @@ def compile_kernel(module: str, function: str, signature: str, target: Path) -> 
     Raises:
         RunError: The compiler failed or took too long.
     """
+    import subprocess  # needed once per machine, and slow to load
+
     _announce()
     command = [sys.executable, "-m", "tinyvmaf.features.kernels.compile", module, function, signature, str(target)]
     root = str(Path(__file__).resolve().parents[3])

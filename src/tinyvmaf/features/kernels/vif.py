@@ -43,13 +43,14 @@ def frame(
         exact: None for 8-bit samples, else `unit` again.
         gain_limit: Largest enhancement gain: 100, or 1 for NEG models.
         weights: (H, W) float32, or None for all ones.
-        x1 .. w3: Planes of scales 1 to 3, (H >> s, W >> s) float32; w1, w2, w3 are None where `weights` is.
+        x1 .. w3: Planes of scales 1 to 3, (H >> s, W >> s): uint16 in steps of 1/256, weights float32 or None where
+            `weights` is.
         rows .. odd: Work buffers.
         sums: (8,) float64: numerator, denominator per scale.
     """
     scale = f4(unit)
     limit = f4(gain_limit)
-    one = f4(1)
+    step = f4(1 / 256)
     half, quarter, eighth = width // 2, width // 4, width // 8
     for k in range(8):
         sums[k] = 0.0
@@ -60,10 +61,10 @@ def frame(
         halve(weights, width, w1)
         halve(w1, half, w2)
         halve(w2, quarter, w3)
-    statistics_1(x1, y1, one, half, limit, w1, rows, moments, filtered, terms, sums[2:4])
-    decimate_2(x1, 1.0, half, x2, line, even, odd)
-    decimate_2(y1, 1.0, half, y2, line, even, odd)
-    statistics_2(x2, y2, one, quarter, gain_limit, w2, wide_rows, wide_moments, wide_filtered, terms, sums[4:6])
-    decimate_3(x2, 1.0, quarter, x3, line, even, odd)
-    decimate_3(y2, 1.0, quarter, y3, line, even, odd)
-    statistics_3(x3, y3, one, eighth, gain_limit, w3, wide_rows, wide_moments, wide_filtered, terms, sums[6:8])
+    statistics_1(x1, y1, step, half, limit, w1, rows, moments, filtered, terms, sums[2:4])
+    decimate_2(x1, half, x2, line, even, odd)
+    decimate_2(y1, half, y2, line, even, odd)
+    statistics_2(x2, y2, step, quarter, gain_limit, w2, wide_rows, wide_moments, wide_filtered, terms, sums[4:6])
+    decimate_3(x2, quarter, x3, line, even, odd)
+    decimate_3(y2, quarter, y3, line, even, odd)
+    statistics_3(x3, y3, step, eighth, gain_limit, w3, wide_rows, wide_moments, wide_filtered, terms, sums[6:8])

@@ -6,10 +6,12 @@ import numba
 import numpy as np
 
 from tinyvmaf.features.kernels.arithmetic import log2, mirror
-from tinyvmaf.features.kernels.flags import FAST
+from tinyvmaf.features.kernels.flags import FAST, ORDERED
 
 f4 = np.float32
 f8 = np.float64
+i4 = np.int32
+u2 = np.uint16
 
 
 @numba.njit(**FAST)
@@ -31,21 +33,8 @@ def load(plane, unit, row, first, count, width, out, base):
 
 
 @numba.njit(**FAST)
-def total(values, count):
-    """Sum of the first `count` columns of a row that is dealt out in phases."""
-    result = 0.0
-    for phase in range(4):
-        lane = values[phase * 48 : phase * 48 + (count - phase + 3) // 4]
-        part = f4(0)
-        for u in range(lane.shape[0]):
-            part += lane[u]
-        result += f8(part)
-    return result
-
-
-@numba.njit(**FAST)
 def weigh(terms, count, weights, row, column):
-    """Multiply both terms of each sample by the sample's weight."""
+    """Multiply both terms of each sample of a row by the sample's weight."""
     for phase in range(4):
         weight = weights[row, column + phase : column + count]
         above = terms[phase * 48 : (phase + 1) * 48]
@@ -56,59 +45,169 @@ def weigh(terms, count, weights, row, column):
 
 
 @numba.njit(**FAST)
-def vertical_0(rows, first, moments):
-    """Filter one row of the tile over its 17 rows; the means are kept to 1/256, as libvmaf keeps them."""
-    window = rows[first : first + 13520]
+def add(terms, rows, count, sums):
+    """Add the terms of a block, of which `rows` rows and `count` columns are samples, to both sums."""
+    terms[rows * 384 :] = f4(0)
+    for j in range(384):
+        terms[j] = terms[0 + j] + terms[384 + j] + terms[768 + j] + terms[1152 + j] + terms[1536 + j] + terms[1920 + j] + terms[2304 + j] + terms[2688 + j]
+    for k in range(2):
+        for phase in range(4):
+            base = k * 192 + phase * 48
+            lane = terms[base : base + (count - phase + 3) // 4]
+            part = f4(0)
+            for u in range(lane.shape[0]):
+                part += lane[u]
+            sums[k] += f8(part)
+
+
+@numba.njit(**ORDERED)
+def means_0(rows, first, moments):
+    """Filter one plane of the tile over 17 rows; the means are kept to 1/256, as libvmaf keeps them."""
+    window = rows[first : first + 4992]
     for j in range(208):
-        x = window[0 + j]; y = window[9984 + j]; cx = f4(0.0074615478515625) * x; cy = f4(0.0074615478515625) * y
-        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
-        x = window[208 + j]; y = window[10192 + j]; cx = f4(0.0142669677734375) * x; cy = f4(0.0142669677734375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[416 + j]; y = window[10400 + j]; cx = f4(0.0250244140625) * x; cy = f4(0.0250244140625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[624 + j]; y = window[10608 + j]; cx = f4(0.040283203125) * x; cy = f4(0.040283203125) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[832 + j]; y = window[10816 + j]; cx = f4(0.0594482421875) * x; cy = f4(0.0594482421875) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1040 + j]; y = window[11024 + j]; cx = f4(0.080474853515625) * x; cy = f4(0.080474853515625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1248 + j]; y = window[11232 + j]; cx = f4(0.0998992919921875) * x; cy = f4(0.0998992919921875) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1456 + j]; y = window[11440 + j]; cx = f4(0.1137542724609375) * x; cy = f4(0.1137542724609375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1664 + j]; y = window[11648 + j]; cx = f4(0.1187744140625) * x; cy = f4(0.1187744140625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1872 + j]; y = window[11856 + j]; cx = f4(0.1137542724609375) * x; cy = f4(0.1137542724609375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[2080 + j]; y = window[12064 + j]; cx = f4(0.0998992919921875) * x; cy = f4(0.0998992919921875) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[2288 + j]; y = window[12272 + j]; cx = f4(0.080474853515625) * x; cy = f4(0.080474853515625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[2496 + j]; y = window[12480 + j]; cx = f4(0.0594482421875) * x; cy = f4(0.0594482421875) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[2704 + j]; y = window[12688 + j]; cx = f4(0.040283203125) * x; cy = f4(0.040283203125) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[2912 + j]; y = window[12896 + j]; cx = f4(0.0250244140625) * x; cy = f4(0.0250244140625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[3120 + j]; y = window[13104 + j]; cx = f4(0.0142669677734375) * x; cy = f4(0.0142669677734375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[3328 + j]; y = window[13312 + j]; cx = f4(0.0074615478515625) * x; cy = f4(0.0074615478515625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        moments[j] = f4(np.floor(x1 * f4(256) + f4(0.5))) * f4(1 / 256)
-        moments[208 + j] = f4(np.floor(y1 * f4(256) + f4(0.5))) * f4(1 / 256)
-        moments[416 + j] = xx
-        moments[624 + j] = yy
-        moments[832 + j] = xy
+        r0 = window[0 + j]
+        r1 = window[208 + j]
+        r2 = window[416 + j]
+        r3 = window[624 + j]
+        r4 = window[832 + j]
+        r5 = window[1040 + j]
+        r6 = window[1248 + j]
+        r7 = window[1456 + j]
+        r8 = window[1664 + j]
+        r9 = window[1872 + j]
+        r10 = window[2080 + j]
+        r11 = window[2288 + j]
+        r12 = window[2496 + j]
+        r13 = window[2704 + j]
+        r14 = window[2912 + j]
+        r15 = window[3120 + j]
+        r16 = window[3328 + j]
+        r17 = window[3536 + j]
+        r18 = window[3744 + j]
+        r19 = window[3952 + j]
+        r20 = window[4160 + j]
+        r21 = window[4368 + j]
+        r22 = window[4576 + j]
+        r23 = window[4784 + j]
+        moments[0 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r0 + r16)) + f4(0.0142669677734375) * f4(f4(r1 + r15)) + f4(0.0250244140625) * f4(f4(r2 + r14)) + f4(0.040283203125) * f4(f4(r3 + r13)) + f4(0.0594482421875) * f4(f4(r4 + r12)) + f4(0.080474853515625) * f4(f4(r5 + r11)) + f4(0.0998992919921875) * f4(f4(r6 + r10)) + f4(0.1137542724609375) * f4(f4(r7 + r9)) + f4(0.1187744140625) * f4(r8)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[1040 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r1 + r17)) + f4(0.0142669677734375) * f4(f4(r2 + r16)) + f4(0.0250244140625) * f4(f4(r3 + r15)) + f4(0.040283203125) * f4(f4(r4 + r14)) + f4(0.0594482421875) * f4(f4(r5 + r13)) + f4(0.080474853515625) * f4(f4(r6 + r12)) + f4(0.0998992919921875) * f4(f4(r7 + r11)) + f4(0.1137542724609375) * f4(f4(r8 + r10)) + f4(0.1187744140625) * f4(r9)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[2080 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r2 + r18)) + f4(0.0142669677734375) * f4(f4(r3 + r17)) + f4(0.0250244140625) * f4(f4(r4 + r16)) + f4(0.040283203125) * f4(f4(r5 + r15)) + f4(0.0594482421875) * f4(f4(r6 + r14)) + f4(0.080474853515625) * f4(f4(r7 + r13)) + f4(0.0998992919921875) * f4(f4(r8 + r12)) + f4(0.1137542724609375) * f4(f4(r9 + r11)) + f4(0.1187744140625) * f4(r10)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[3120 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r3 + r19)) + f4(0.0142669677734375) * f4(f4(r4 + r18)) + f4(0.0250244140625) * f4(f4(r5 + r17)) + f4(0.040283203125) * f4(f4(r6 + r16)) + f4(0.0594482421875) * f4(f4(r7 + r15)) + f4(0.080474853515625) * f4(f4(r8 + r14)) + f4(0.0998992919921875) * f4(f4(r9 + r13)) + f4(0.1137542724609375) * f4(f4(r10 + r12)) + f4(0.1187744140625) * f4(r11)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[4160 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r4 + r20)) + f4(0.0142669677734375) * f4(f4(r5 + r19)) + f4(0.0250244140625) * f4(f4(r6 + r18)) + f4(0.040283203125) * f4(f4(r7 + r17)) + f4(0.0594482421875) * f4(f4(r8 + r16)) + f4(0.080474853515625) * f4(f4(r9 + r15)) + f4(0.0998992919921875) * f4(f4(r10 + r14)) + f4(0.1137542724609375) * f4(f4(r11 + r13)) + f4(0.1187744140625) * f4(r12)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[5200 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r5 + r21)) + f4(0.0142669677734375) * f4(f4(r6 + r20)) + f4(0.0250244140625) * f4(f4(r7 + r19)) + f4(0.040283203125) * f4(f4(r8 + r18)) + f4(0.0594482421875) * f4(f4(r9 + r17)) + f4(0.080474853515625) * f4(f4(r10 + r16)) + f4(0.0998992919921875) * f4(f4(r11 + r15)) + f4(0.1137542724609375) * f4(f4(r12 + r14)) + f4(0.1187744140625) * f4(r13)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[6240 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r6 + r22)) + f4(0.0142669677734375) * f4(f4(r7 + r21)) + f4(0.0250244140625) * f4(f4(r8 + r20)) + f4(0.040283203125) * f4(f4(r9 + r19)) + f4(0.0594482421875) * f4(f4(r10 + r18)) + f4(0.080474853515625) * f4(f4(r11 + r17)) + f4(0.0998992919921875) * f4(f4(r12 + r16)) + f4(0.1137542724609375) * f4(f4(r13 + r15)) + f4(0.1187744140625) * f4(r14)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[7280 + j] = f4(np.floor((f4(0.0074615478515625) * f4(f4(r7 + r23)) + f4(0.0142669677734375) * f4(f4(r8 + r22)) + f4(0.0250244140625) * f4(f4(r9 + r21)) + f4(0.040283203125) * f4(f4(r10 + r20)) + f4(0.0594482421875) * f4(f4(r11 + r19)) + f4(0.080474853515625) * f4(f4(r12 + r18)) + f4(0.0998992919921875) * f4(f4(r13 + r17)) + f4(0.1137542724609375) * f4(f4(r14 + r16)) + f4(0.1187744140625) * f4(r15)) * f4(256) + f4(0.5))) * f4(1 / 256)
 
 
-@numba.njit(**FAST)
-def across_0(moment, filtered):
-    """Filter one moment along the row, all phases of an output at once."""
-    for u in range(48):
-        filtered[0 + u] = f4(0.0074615478515625) * moment[0 + u] + f4(0.0142669677734375) * moment[52 + u] + f4(0.0250244140625) * moment[104 + u] + f4(0.040283203125) * moment[156 + u] + f4(0.0594482421875) * moment[1 + u] + f4(0.080474853515625) * moment[53 + u] + f4(0.0998992919921875) * moment[105 + u] + f4(0.1137542724609375) * moment[157 + u] + f4(0.1187744140625) * moment[2 + u] + f4(0.1137542724609375) * moment[54 + u] + f4(0.0998992919921875) * moment[106 + u] + f4(0.080474853515625) * moment[158 + u] + f4(0.0594482421875) * moment[3 + u] + f4(0.040283203125) * moment[55 + u] + f4(0.0250244140625) * moment[107 + u] + f4(0.0142669677734375) * moment[159 + u] + f4(0.0074615478515625) * moment[4 + u]
-        filtered[48 + u] = f4(0.0074615478515625) * moment[52 + u] + f4(0.0142669677734375) * moment[104 + u] + f4(0.0250244140625) * moment[156 + u] + f4(0.040283203125) * moment[1 + u] + f4(0.0594482421875) * moment[53 + u] + f4(0.080474853515625) * moment[105 + u] + f4(0.0998992919921875) * moment[157 + u] + f4(0.1137542724609375) * moment[2 + u] + f4(0.1187744140625) * moment[54 + u] + f4(0.1137542724609375) * moment[106 + u] + f4(0.0998992919921875) * moment[158 + u] + f4(0.080474853515625) * moment[3 + u] + f4(0.0594482421875) * moment[55 + u] + f4(0.040283203125) * moment[107 + u] + f4(0.0250244140625) * moment[159 + u] + f4(0.0142669677734375) * moment[4 + u] + f4(0.0074615478515625) * moment[56 + u]
-        filtered[96 + u] = f4(0.0074615478515625) * moment[104 + u] + f4(0.0142669677734375) * moment[156 + u] + f4(0.0250244140625) * moment[1 + u] + f4(0.040283203125) * moment[53 + u] + f4(0.0594482421875) * moment[105 + u] + f4(0.080474853515625) * moment[157 + u] + f4(0.0998992919921875) * moment[2 + u] + f4(0.1137542724609375) * moment[54 + u] + f4(0.1187744140625) * moment[106 + u] + f4(0.1137542724609375) * moment[158 + u] + f4(0.0998992919921875) * moment[3 + u] + f4(0.080474853515625) * moment[55 + u] + f4(0.0594482421875) * moment[107 + u] + f4(0.040283203125) * moment[159 + u] + f4(0.0250244140625) * moment[4 + u] + f4(0.0142669677734375) * moment[56 + u] + f4(0.0074615478515625) * moment[108 + u]
-        filtered[144 + u] = f4(0.0074615478515625) * moment[156 + u] + f4(0.0142669677734375) * moment[1 + u] + f4(0.0250244140625) * moment[53 + u] + f4(0.040283203125) * moment[105 + u] + f4(0.0594482421875) * moment[157 + u] + f4(0.080474853515625) * moment[2 + u] + f4(0.0998992919921875) * moment[54 + u] + f4(0.1137542724609375) * moment[106 + u] + f4(0.1187744140625) * moment[158 + u] + f4(0.1137542724609375) * moment[3 + u] + f4(0.0998992919921875) * moment[55 + u] + f4(0.080474853515625) * moment[107 + u] + f4(0.0594482421875) * moment[159 + u] + f4(0.040283203125) * moment[4 + u] + f4(0.0250244140625) * moment[56 + u] + f4(0.0142669677734375) * moment[108 + u] + f4(0.0074615478515625) * moment[160 + u]
+@numba.njit(**ORDERED)
+def squares_0(rows, first, moments):
+    """Filter the squares of one plane of the tile."""
+    window = rows[first : first + 4992]
+    for j in range(208):
+        r0 = window[0 + j] * window[0 + j]
+        r1 = window[208 + j] * window[208 + j]
+        r2 = window[416 + j] * window[416 + j]
+        r3 = window[624 + j] * window[624 + j]
+        r4 = window[832 + j] * window[832 + j]
+        r5 = window[1040 + j] * window[1040 + j]
+        r6 = window[1248 + j] * window[1248 + j]
+        r7 = window[1456 + j] * window[1456 + j]
+        r8 = window[1664 + j] * window[1664 + j]
+        r9 = window[1872 + j] * window[1872 + j]
+        r10 = window[2080 + j] * window[2080 + j]
+        r11 = window[2288 + j] * window[2288 + j]
+        r12 = window[2496 + j] * window[2496 + j]
+        r13 = window[2704 + j] * window[2704 + j]
+        r14 = window[2912 + j] * window[2912 + j]
+        r15 = window[3120 + j] * window[3120 + j]
+        r16 = window[3328 + j] * window[3328 + j]
+        r17 = window[3536 + j] * window[3536 + j]
+        r18 = window[3744 + j] * window[3744 + j]
+        r19 = window[3952 + j] * window[3952 + j]
+        r20 = window[4160 + j] * window[4160 + j]
+        r21 = window[4368 + j] * window[4368 + j]
+        r22 = window[4576 + j] * window[4576 + j]
+        r23 = window[4784 + j] * window[4784 + j]
+        moments[0 + j] = f4(0.0074615478515625) * f4(f4(r0 + r16)) + f4(0.0142669677734375) * f4(f4(r1 + r15)) + f4(0.0250244140625) * f4(f4(r2 + r14)) + f4(0.040283203125) * f4(f4(r3 + r13)) + f4(0.0594482421875) * f4(f4(r4 + r12)) + f4(0.080474853515625) * f4(f4(r5 + r11)) + f4(0.0998992919921875) * f4(f4(r6 + r10)) + f4(0.1137542724609375) * f4(f4(r7 + r9)) + f4(0.1187744140625) * f4(r8)
+        moments[1040 + j] = f4(0.0074615478515625) * f4(f4(r1 + r17)) + f4(0.0142669677734375) * f4(f4(r2 + r16)) + f4(0.0250244140625) * f4(f4(r3 + r15)) + f4(0.040283203125) * f4(f4(r4 + r14)) + f4(0.0594482421875) * f4(f4(r5 + r13)) + f4(0.080474853515625) * f4(f4(r6 + r12)) + f4(0.0998992919921875) * f4(f4(r7 + r11)) + f4(0.1137542724609375) * f4(f4(r8 + r10)) + f4(0.1187744140625) * f4(r9)
+        moments[2080 + j] = f4(0.0074615478515625) * f4(f4(r2 + r18)) + f4(0.0142669677734375) * f4(f4(r3 + r17)) + f4(0.0250244140625) * f4(f4(r4 + r16)) + f4(0.040283203125) * f4(f4(r5 + r15)) + f4(0.0594482421875) * f4(f4(r6 + r14)) + f4(0.080474853515625) * f4(f4(r7 + r13)) + f4(0.0998992919921875) * f4(f4(r8 + r12)) + f4(0.1137542724609375) * f4(f4(r9 + r11)) + f4(0.1187744140625) * f4(r10)
+        moments[3120 + j] = f4(0.0074615478515625) * f4(f4(r3 + r19)) + f4(0.0142669677734375) * f4(f4(r4 + r18)) + f4(0.0250244140625) * f4(f4(r5 + r17)) + f4(0.040283203125) * f4(f4(r6 + r16)) + f4(0.0594482421875) * f4(f4(r7 + r15)) + f4(0.080474853515625) * f4(f4(r8 + r14)) + f4(0.0998992919921875) * f4(f4(r9 + r13)) + f4(0.1137542724609375) * f4(f4(r10 + r12)) + f4(0.1187744140625) * f4(r11)
+        moments[4160 + j] = f4(0.0074615478515625) * f4(f4(r4 + r20)) + f4(0.0142669677734375) * f4(f4(r5 + r19)) + f4(0.0250244140625) * f4(f4(r6 + r18)) + f4(0.040283203125) * f4(f4(r7 + r17)) + f4(0.0594482421875) * f4(f4(r8 + r16)) + f4(0.080474853515625) * f4(f4(r9 + r15)) + f4(0.0998992919921875) * f4(f4(r10 + r14)) + f4(0.1137542724609375) * f4(f4(r11 + r13)) + f4(0.1187744140625) * f4(r12)
+        moments[5200 + j] = f4(0.0074615478515625) * f4(f4(r5 + r21)) + f4(0.0142669677734375) * f4(f4(r6 + r20)) + f4(0.0250244140625) * f4(f4(r7 + r19)) + f4(0.040283203125) * f4(f4(r8 + r18)) + f4(0.0594482421875) * f4(f4(r9 + r17)) + f4(0.080474853515625) * f4(f4(r10 + r16)) + f4(0.0998992919921875) * f4(f4(r11 + r15)) + f4(0.1137542724609375) * f4(f4(r12 + r14)) + f4(0.1187744140625) * f4(r13)
+        moments[6240 + j] = f4(0.0074615478515625) * f4(f4(r6 + r22)) + f4(0.0142669677734375) * f4(f4(r7 + r21)) + f4(0.0250244140625) * f4(f4(r8 + r20)) + f4(0.040283203125) * f4(f4(r9 + r19)) + f4(0.0594482421875) * f4(f4(r10 + r18)) + f4(0.080474853515625) * f4(f4(r11 + r17)) + f4(0.0998992919921875) * f4(f4(r12 + r16)) + f4(0.1137542724609375) * f4(f4(r13 + r15)) + f4(0.1187744140625) * f4(r14)
+        moments[7280 + j] = f4(0.0074615478515625) * f4(f4(r7 + r23)) + f4(0.0142669677734375) * f4(f4(r8 + r22)) + f4(0.0250244140625) * f4(f4(r9 + r21)) + f4(0.040283203125) * f4(f4(r10 + r20)) + f4(0.0594482421875) * f4(f4(r11 + r19)) + f4(0.080474853515625) * f4(f4(r12 + r18)) + f4(0.0998992919921875) * f4(f4(r13 + r17)) + f4(0.1137542724609375) * f4(f4(r14 + r16)) + f4(0.1187744140625) * f4(r15)
+
+
+@numba.njit(**ORDERED)
+def products_0(rows, first, moments):
+    """Filter the products of both planes of the tile."""
+    window = rows[first : first + 21632]
+    for j in range(208):
+        r0 = window[0 + j] * window[16640 + j]
+        r1 = window[208 + j] * window[16848 + j]
+        r2 = window[416 + j] * window[17056 + j]
+        r3 = window[624 + j] * window[17264 + j]
+        r4 = window[832 + j] * window[17472 + j]
+        r5 = window[1040 + j] * window[17680 + j]
+        r6 = window[1248 + j] * window[17888 + j]
+        r7 = window[1456 + j] * window[18096 + j]
+        r8 = window[1664 + j] * window[18304 + j]
+        r9 = window[1872 + j] * window[18512 + j]
+        r10 = window[2080 + j] * window[18720 + j]
+        r11 = window[2288 + j] * window[18928 + j]
+        r12 = window[2496 + j] * window[19136 + j]
+        r13 = window[2704 + j] * window[19344 + j]
+        r14 = window[2912 + j] * window[19552 + j]
+        r15 = window[3120 + j] * window[19760 + j]
+        r16 = window[3328 + j] * window[19968 + j]
+        r17 = window[3536 + j] * window[20176 + j]
+        r18 = window[3744 + j] * window[20384 + j]
+        r19 = window[3952 + j] * window[20592 + j]
+        r20 = window[4160 + j] * window[20800 + j]
+        r21 = window[4368 + j] * window[21008 + j]
+        r22 = window[4576 + j] * window[21216 + j]
+        r23 = window[4784 + j] * window[21424 + j]
+        moments[0 + j] = f4(0.0074615478515625) * f4(f4(r0 + r16)) + f4(0.0142669677734375) * f4(f4(r1 + r15)) + f4(0.0250244140625) * f4(f4(r2 + r14)) + f4(0.040283203125) * f4(f4(r3 + r13)) + f4(0.0594482421875) * f4(f4(r4 + r12)) + f4(0.080474853515625) * f4(f4(r5 + r11)) + f4(0.0998992919921875) * f4(f4(r6 + r10)) + f4(0.1137542724609375) * f4(f4(r7 + r9)) + f4(0.1187744140625) * f4(r8)
+        moments[1040 + j] = f4(0.0074615478515625) * f4(f4(r1 + r17)) + f4(0.0142669677734375) * f4(f4(r2 + r16)) + f4(0.0250244140625) * f4(f4(r3 + r15)) + f4(0.040283203125) * f4(f4(r4 + r14)) + f4(0.0594482421875) * f4(f4(r5 + r13)) + f4(0.080474853515625) * f4(f4(r6 + r12)) + f4(0.0998992919921875) * f4(f4(r7 + r11)) + f4(0.1137542724609375) * f4(f4(r8 + r10)) + f4(0.1187744140625) * f4(r9)
+        moments[2080 + j] = f4(0.0074615478515625) * f4(f4(r2 + r18)) + f4(0.0142669677734375) * f4(f4(r3 + r17)) + f4(0.0250244140625) * f4(f4(r4 + r16)) + f4(0.040283203125) * f4(f4(r5 + r15)) + f4(0.0594482421875) * f4(f4(r6 + r14)) + f4(0.080474853515625) * f4(f4(r7 + r13)) + f4(0.0998992919921875) * f4(f4(r8 + r12)) + f4(0.1137542724609375) * f4(f4(r9 + r11)) + f4(0.1187744140625) * f4(r10)
+        moments[3120 + j] = f4(0.0074615478515625) * f4(f4(r3 + r19)) + f4(0.0142669677734375) * f4(f4(r4 + r18)) + f4(0.0250244140625) * f4(f4(r5 + r17)) + f4(0.040283203125) * f4(f4(r6 + r16)) + f4(0.0594482421875) * f4(f4(r7 + r15)) + f4(0.080474853515625) * f4(f4(r8 + r14)) + f4(0.0998992919921875) * f4(f4(r9 + r13)) + f4(0.1137542724609375) * f4(f4(r10 + r12)) + f4(0.1187744140625) * f4(r11)
+        moments[4160 + j] = f4(0.0074615478515625) * f4(f4(r4 + r20)) + f4(0.0142669677734375) * f4(f4(r5 + r19)) + f4(0.0250244140625) * f4(f4(r6 + r18)) + f4(0.040283203125) * f4(f4(r7 + r17)) + f4(0.0594482421875) * f4(f4(r8 + r16)) + f4(0.080474853515625) * f4(f4(r9 + r15)) + f4(0.0998992919921875) * f4(f4(r10 + r14)) + f4(0.1137542724609375) * f4(f4(r11 + r13)) + f4(0.1187744140625) * f4(r12)
+        moments[5200 + j] = f4(0.0074615478515625) * f4(f4(r5 + r21)) + f4(0.0142669677734375) * f4(f4(r6 + r20)) + f4(0.0250244140625) * f4(f4(r7 + r19)) + f4(0.040283203125) * f4(f4(r8 + r18)) + f4(0.0594482421875) * f4(f4(r9 + r17)) + f4(0.080474853515625) * f4(f4(r10 + r16)) + f4(0.0998992919921875) * f4(f4(r11 + r15)) + f4(0.1137542724609375) * f4(f4(r12 + r14)) + f4(0.1187744140625) * f4(r13)
+        moments[6240 + j] = f4(0.0074615478515625) * f4(f4(r6 + r22)) + f4(0.0142669677734375) * f4(f4(r7 + r21)) + f4(0.0250244140625) * f4(f4(r8 + r20)) + f4(0.040283203125) * f4(f4(r9 + r19)) + f4(0.0594482421875) * f4(f4(r10 + r18)) + f4(0.080474853515625) * f4(f4(r11 + r17)) + f4(0.0998992919921875) * f4(f4(r12 + r16)) + f4(0.1137542724609375) * f4(f4(r13 + r15)) + f4(0.1187744140625) * f4(r14)
+        moments[7280 + j] = f4(0.0074615478515625) * f4(f4(r7 + r23)) + f4(0.0142669677734375) * f4(f4(r8 + r22)) + f4(0.0250244140625) * f4(f4(r9 + r21)) + f4(0.040283203125) * f4(f4(r10 + r20)) + f4(0.0594482421875) * f4(f4(r11 + r19)) + f4(0.080474853515625) * f4(f4(r12 + r18)) + f4(0.0998992919921875) * f4(f4(r13 + r17)) + f4(0.1137542724609375) * f4(f4(r14 + r16)) + f4(0.1187744140625) * f4(r15)
+
+
+@numba.njit(**ORDERED)
+def across_0(moments, filtered):
+    """Filter all moments of a block along the row, all phases of an output at once."""
+    for row in range(40):
+        source = moments[row * 208 : (row + 1) * 208]
+        target = filtered[row * 192 : (row + 1) * 192]
+        for u in range(48):
+            c0 = source[0 + u]
+            c1 = source[52 + u]
+            c2 = source[104 + u]
+            c3 = source[156 + u]
+            c4 = source[1 + u]
+            c5 = source[53 + u]
+            c6 = source[105 + u]
+            c7 = source[157 + u]
+            c8 = source[2 + u]
+            c9 = source[54 + u]
+            c10 = source[106 + u]
+            c11 = source[158 + u]
+            c12 = source[3 + u]
+            c13 = source[55 + u]
+            c14 = source[107 + u]
+            c15 = source[159 + u]
+            c16 = source[4 + u]
+            c17 = source[56 + u]
+            c18 = source[108 + u]
+            c19 = source[160 + u]
+            target[0 + u] = f4(0.0074615478515625) * f4(f4(c0 + c16)) + f4(0.0142669677734375) * f4(f4(c1 + c15)) + f4(0.0250244140625) * f4(f4(c2 + c14)) + f4(0.040283203125) * f4(f4(c3 + c13)) + f4(0.0594482421875) * f4(f4(c4 + c12)) + f4(0.080474853515625) * f4(f4(c5 + c11)) + f4(0.0998992919921875) * f4(f4(c6 + c10)) + f4(0.1137542724609375) * f4(f4(c7 + c9)) + f4(0.1187744140625) * f4(c8)
+            target[48 + u] = f4(0.0074615478515625) * f4(f4(c1 + c17)) + f4(0.0142669677734375) * f4(f4(c2 + c16)) + f4(0.0250244140625) * f4(f4(c3 + c15)) + f4(0.040283203125) * f4(f4(c4 + c14)) + f4(0.0594482421875) * f4(f4(c5 + c13)) + f4(0.080474853515625) * f4(f4(c6 + c12)) + f4(0.0998992919921875) * f4(f4(c7 + c11)) + f4(0.1137542724609375) * f4(f4(c8 + c10)) + f4(0.1187744140625) * f4(c9)
+            target[96 + u] = f4(0.0074615478515625) * f4(f4(c2 + c18)) + f4(0.0142669677734375) * f4(f4(c3 + c17)) + f4(0.0250244140625) * f4(f4(c4 + c16)) + f4(0.040283203125) * f4(f4(c5 + c15)) + f4(0.0594482421875) * f4(f4(c6 + c14)) + f4(0.080474853515625) * f4(f4(c7 + c13)) + f4(0.0998992919921875) * f4(f4(c8 + c12)) + f4(0.1137542724609375) * f4(f4(c9 + c11)) + f4(0.1187744140625) * f4(c10)
+            target[144 + u] = f4(0.0074615478515625) * f4(f4(c3 + c19)) + f4(0.0142669677734375) * f4(f4(c4 + c18)) + f4(0.0250244140625) * f4(f4(c5 + c17)) + f4(0.040283203125) * f4(f4(c6 + c16)) + f4(0.0594482421875) * f4(f4(c7 + c15)) + f4(0.080474853515625) * f4(f4(c8 + c14)) + f4(0.0998992919921875) * f4(f4(c9 + c13)) + f4(0.1137542724609375) * f4(f4(c10 + c12)) + f4(0.1187744140625) * f4(c11)
 
 
 @numba.njit(**FAST)
@@ -124,9 +223,9 @@ def terms_0(filtered, gain_limit, terms):
         # noise + 2 = (v * (variance_y + 2) - covariance^2) / v, and noise is never below 0.
         v = variance_x + f4(1e-10)
         noise = max(v * (variance_y + f4(2)) - covariance * covariance, v * f4(2))
-        both = f4(1) / (v * noise)
-        gain = min(covariance * noise * both, gain_limit)
-        ratio = f4(1) + gain * gain * variance_x * (v * v * both)
+        scale = f4(1) / (v * noise)
+        gain = min(covariance * noise * scale, gain_limit)
+        ratio = f4(1) + gain * gain * variance_x * (v * v * scale)
         textured = variance_x >= f4(2)
         correlated = (covariance > f4(0)) and (variance_y > f4(0)) and textured
         information = f4(1) + variance_x * f4(0.5) if textured else f4(2)
@@ -145,68 +244,150 @@ def statistics_0(reference, distorted, unit, width, gain_limit, weights, rows, m
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
         weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 19968, 1040, 960 and 384
+        rows, moments, filtered, terms: Work buffers, 33280, 8320, 7680 and 3072
             long; terms is float32.
         sums: Two numbers.
     """
     height = reference.shape[0]
-    for top in range(0, height, 32):
-        count = min(32, height - top)
+    for top in range(0, height, 64):
+        count = min(64, height - top)
         for left in range(0, width, 192):
             columns = min(192, width - left)
             for r in range(count + 16):
                 row = mirror(top - 8 + r, height)
                 load(reference, unit, row, left - 8, columns + 16, width, rows, r * 208)
-                load(distorted, unit, row, left - 8, columns + 16, width, rows, 9984 + r * 208)
-            for r in range(count):
-                vertical_0(rows, r * 208, moments)
-                for m in range(5):
-                    across_0(moments[m * 208 : (m + 1) * 208], filtered[m * 192 : (m + 1) * 192])
-                terms_0(filtered, gain_limit, terms)
-                if weights is not None:
-                    weigh(terms, columns, weights, top + r, left)
-                sums[0] += total(terms, columns)
-                sums[1] += total(terms[192 :], columns)
+                load(distorted, unit, row, left - 8, columns + 16, width, rows, 16640 + r * 208)
+            for r in range(0, count, 8):
+                means_0(rows, r * 208, moments)
+                means_0(rows, 16640 + r * 208, moments[208 :])
+                squares_0(rows, r * 208, moments[416 :])
+                squares_0(rows, 16640 + r * 208, moments[624 :])
+                products_0(rows, r * 208, moments[832 :])
+                across_0(moments, filtered)
+                block = min(8, count - r)
+                for b in range(block):
+                    terms_0(filtered[b * 960 :], gain_limit, terms[b * 384 :])
+                    if weights is not None:
+                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
+                add(terms, block, columns, sums)
 
 
-@numba.njit(**FAST)
-def vertical_1(rows, first, moments):
-    """Filter one row of the tile over its 9 rows; the means are kept to 1/256, as libvmaf keeps them."""
-    window = rows[first : first + 10192]
+@numba.njit(**ORDERED)
+def means_1(rows, first, moments):
+    """Filter one plane of the tile over 9 rows; the means are kept to 1/256, as libvmaf keeps them."""
+    window = rows[first : first + 3328]
     for j in range(208):
-        x = window[0 + j]; y = window[8320 + j]; cx = f4(0.01898193359375) * x; cy = f4(0.01898193359375) * y
-        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
-        x = window[208 + j]; y = window[8528 + j]; cx = f4(0.0558929443359375) * x; cy = f4(0.0558929443359375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[416 + j]; y = window[8736 + j]; cx = f4(0.1209259033203125) * x; cy = f4(0.1209259033203125) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[624 + j]; y = window[8944 + j]; cx = f4(0.192108154296875) * x; cy = f4(0.192108154296875) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[832 + j]; y = window[9152 + j]; cx = f4(0.22418212890625) * x; cy = f4(0.22418212890625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1040 + j]; y = window[9360 + j]; cx = f4(0.192108154296875) * x; cy = f4(0.192108154296875) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1248 + j]; y = window[9568 + j]; cx = f4(0.1209259033203125) * x; cy = f4(0.1209259033203125) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1456 + j]; y = window[9776 + j]; cx = f4(0.0558929443359375) * x; cy = f4(0.0558929443359375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[1664 + j]; y = window[9984 + j]; cx = f4(0.01898193359375) * x; cy = f4(0.01898193359375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        moments[j] = f4(np.floor(x1 * f4(256) + f4(0.5))) * f4(1 / 256)
-        moments[208 + j] = f4(np.floor(y1 * f4(256) + f4(0.5))) * f4(1 / 256)
-        moments[416 + j] = xx
-        moments[624 + j] = yy
-        moments[832 + j] = xy
+        r0 = window[0 + j]
+        r1 = window[208 + j]
+        r2 = window[416 + j]
+        r3 = window[624 + j]
+        r4 = window[832 + j]
+        r5 = window[1040 + j]
+        r6 = window[1248 + j]
+        r7 = window[1456 + j]
+        r8 = window[1664 + j]
+        r9 = window[1872 + j]
+        r10 = window[2080 + j]
+        r11 = window[2288 + j]
+        r12 = window[2496 + j]
+        r13 = window[2704 + j]
+        r14 = window[2912 + j]
+        r15 = window[3120 + j]
+        moments[0 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r0 + r8)) + f4(0.0558929443359375) * f4(f4(r1 + r7)) + f4(0.1209259033203125) * f4(f4(r2 + r6)) + f4(0.192108154296875) * f4(f4(r3 + r5)) + f4(0.22418212890625) * f4(r4)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[1040 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r1 + r9)) + f4(0.0558929443359375) * f4(f4(r2 + r8)) + f4(0.1209259033203125) * f4(f4(r3 + r7)) + f4(0.192108154296875) * f4(f4(r4 + r6)) + f4(0.22418212890625) * f4(r5)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[2080 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r2 + r10)) + f4(0.0558929443359375) * f4(f4(r3 + r9)) + f4(0.1209259033203125) * f4(f4(r4 + r8)) + f4(0.192108154296875) * f4(f4(r5 + r7)) + f4(0.22418212890625) * f4(r6)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[3120 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r3 + r11)) + f4(0.0558929443359375) * f4(f4(r4 + r10)) + f4(0.1209259033203125) * f4(f4(r5 + r9)) + f4(0.192108154296875) * f4(f4(r6 + r8)) + f4(0.22418212890625) * f4(r7)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[4160 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r4 + r12)) + f4(0.0558929443359375) * f4(f4(r5 + r11)) + f4(0.1209259033203125) * f4(f4(r6 + r10)) + f4(0.192108154296875) * f4(f4(r7 + r9)) + f4(0.22418212890625) * f4(r8)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[5200 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r5 + r13)) + f4(0.0558929443359375) * f4(f4(r6 + r12)) + f4(0.1209259033203125) * f4(f4(r7 + r11)) + f4(0.192108154296875) * f4(f4(r8 + r10)) + f4(0.22418212890625) * f4(r9)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[6240 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r6 + r14)) + f4(0.0558929443359375) * f4(f4(r7 + r13)) + f4(0.1209259033203125) * f4(f4(r8 + r12)) + f4(0.192108154296875) * f4(f4(r9 + r11)) + f4(0.22418212890625) * f4(r10)) * f4(256) + f4(0.5))) * f4(1 / 256)
+        moments[7280 + j] = f4(np.floor((f4(0.01898193359375) * f4(f4(r7 + r15)) + f4(0.0558929443359375) * f4(f4(r8 + r14)) + f4(0.1209259033203125) * f4(f4(r9 + r13)) + f4(0.192108154296875) * f4(f4(r10 + r12)) + f4(0.22418212890625) * f4(r11)) * f4(256) + f4(0.5))) * f4(1 / 256)
 
 
-@numba.njit(**FAST)
-def across_1(moment, filtered):
-    """Filter one moment along the row, all phases of an output at once."""
-    for u in range(48):
-        filtered[0 + u] = f4(0.01898193359375) * moment[0 + u] + f4(0.0558929443359375) * moment[52 + u] + f4(0.1209259033203125) * moment[104 + u] + f4(0.192108154296875) * moment[156 + u] + f4(0.22418212890625) * moment[1 + u] + f4(0.192108154296875) * moment[53 + u] + f4(0.1209259033203125) * moment[105 + u] + f4(0.0558929443359375) * moment[157 + u] + f4(0.01898193359375) * moment[2 + u]
-        filtered[48 + u] = f4(0.01898193359375) * moment[52 + u] + f4(0.0558929443359375) * moment[104 + u] + f4(0.1209259033203125) * moment[156 + u] + f4(0.192108154296875) * moment[1 + u] + f4(0.22418212890625) * moment[53 + u] + f4(0.192108154296875) * moment[105 + u] + f4(0.1209259033203125) * moment[157 + u] + f4(0.0558929443359375) * moment[2 + u] + f4(0.01898193359375) * moment[54 + u]
-        filtered[96 + u] = f4(0.01898193359375) * moment[104 + u] + f4(0.0558929443359375) * moment[156 + u] + f4(0.1209259033203125) * moment[1 + u] + f4(0.192108154296875) * moment[53 + u] + f4(0.22418212890625) * moment[105 + u] + f4(0.192108154296875) * moment[157 + u] + f4(0.1209259033203125) * moment[2 + u] + f4(0.0558929443359375) * moment[54 + u] + f4(0.01898193359375) * moment[106 + u]
-        filtered[144 + u] = f4(0.01898193359375) * moment[156 + u] + f4(0.0558929443359375) * moment[1 + u] + f4(0.1209259033203125) * moment[53 + u] + f4(0.192108154296875) * moment[105 + u] + f4(0.22418212890625) * moment[157 + u] + f4(0.192108154296875) * moment[2 + u] + f4(0.1209259033203125) * moment[54 + u] + f4(0.0558929443359375) * moment[106 + u] + f4(0.01898193359375) * moment[158 + u]
+@numba.njit(**ORDERED)
+def squares_1(rows, first, moments):
+    """Filter the squares of one plane of the tile."""
+    window = rows[first : first + 3328]
+    for j in range(208):
+        r0 = window[0 + j] * window[0 + j]
+        r1 = window[208 + j] * window[208 + j]
+        r2 = window[416 + j] * window[416 + j]
+        r3 = window[624 + j] * window[624 + j]
+        r4 = window[832 + j] * window[832 + j]
+        r5 = window[1040 + j] * window[1040 + j]
+        r6 = window[1248 + j] * window[1248 + j]
+        r7 = window[1456 + j] * window[1456 + j]
+        r8 = window[1664 + j] * window[1664 + j]
+        r9 = window[1872 + j] * window[1872 + j]
+        r10 = window[2080 + j] * window[2080 + j]
+        r11 = window[2288 + j] * window[2288 + j]
+        r12 = window[2496 + j] * window[2496 + j]
+        r13 = window[2704 + j] * window[2704 + j]
+        r14 = window[2912 + j] * window[2912 + j]
+        r15 = window[3120 + j] * window[3120 + j]
+        moments[0 + j] = f4(0.01898193359375) * f4(f4(r0 + r8)) + f4(0.0558929443359375) * f4(f4(r1 + r7)) + f4(0.1209259033203125) * f4(f4(r2 + r6)) + f4(0.192108154296875) * f4(f4(r3 + r5)) + f4(0.22418212890625) * f4(r4)
+        moments[1040 + j] = f4(0.01898193359375) * f4(f4(r1 + r9)) + f4(0.0558929443359375) * f4(f4(r2 + r8)) + f4(0.1209259033203125) * f4(f4(r3 + r7)) + f4(0.192108154296875) * f4(f4(r4 + r6)) + f4(0.22418212890625) * f4(r5)
+        moments[2080 + j] = f4(0.01898193359375) * f4(f4(r2 + r10)) + f4(0.0558929443359375) * f4(f4(r3 + r9)) + f4(0.1209259033203125) * f4(f4(r4 + r8)) + f4(0.192108154296875) * f4(f4(r5 + r7)) + f4(0.22418212890625) * f4(r6)
+        moments[3120 + j] = f4(0.01898193359375) * f4(f4(r3 + r11)) + f4(0.0558929443359375) * f4(f4(r4 + r10)) + f4(0.1209259033203125) * f4(f4(r5 + r9)) + f4(0.192108154296875) * f4(f4(r6 + r8)) + f4(0.22418212890625) * f4(r7)
+        moments[4160 + j] = f4(0.01898193359375) * f4(f4(r4 + r12)) + f4(0.0558929443359375) * f4(f4(r5 + r11)) + f4(0.1209259033203125) * f4(f4(r6 + r10)) + f4(0.192108154296875) * f4(f4(r7 + r9)) + f4(0.22418212890625) * f4(r8)
+        moments[5200 + j] = f4(0.01898193359375) * f4(f4(r5 + r13)) + f4(0.0558929443359375) * f4(f4(r6 + r12)) + f4(0.1209259033203125) * f4(f4(r7 + r11)) + f4(0.192108154296875) * f4(f4(r8 + r10)) + f4(0.22418212890625) * f4(r9)
+        moments[6240 + j] = f4(0.01898193359375) * f4(f4(r6 + r14)) + f4(0.0558929443359375) * f4(f4(r7 + r13)) + f4(0.1209259033203125) * f4(f4(r8 + r12)) + f4(0.192108154296875) * f4(f4(r9 + r11)) + f4(0.22418212890625) * f4(r10)
+        moments[7280 + j] = f4(0.01898193359375) * f4(f4(r7 + r15)) + f4(0.0558929443359375) * f4(f4(r8 + r14)) + f4(0.1209259033203125) * f4(f4(r9 + r13)) + f4(0.192108154296875) * f4(f4(r10 + r12)) + f4(0.22418212890625) * f4(r11)
+
+
+@numba.njit(**ORDERED)
+def products_1(rows, first, moments):
+    """Filter the products of both planes of the tile."""
+    window = rows[first : first + 18304]
+    for j in range(208):
+        r0 = window[0 + j] * window[14976 + j]
+        r1 = window[208 + j] * window[15184 + j]
+        r2 = window[416 + j] * window[15392 + j]
+        r3 = window[624 + j] * window[15600 + j]
+        r4 = window[832 + j] * window[15808 + j]
+        r5 = window[1040 + j] * window[16016 + j]
+        r6 = window[1248 + j] * window[16224 + j]
+        r7 = window[1456 + j] * window[16432 + j]
+        r8 = window[1664 + j] * window[16640 + j]
+        r9 = window[1872 + j] * window[16848 + j]
+        r10 = window[2080 + j] * window[17056 + j]
+        r11 = window[2288 + j] * window[17264 + j]
+        r12 = window[2496 + j] * window[17472 + j]
+        r13 = window[2704 + j] * window[17680 + j]
+        r14 = window[2912 + j] * window[17888 + j]
+        r15 = window[3120 + j] * window[18096 + j]
+        moments[0 + j] = f4(0.01898193359375) * f4(f4(r0 + r8)) + f4(0.0558929443359375) * f4(f4(r1 + r7)) + f4(0.1209259033203125) * f4(f4(r2 + r6)) + f4(0.192108154296875) * f4(f4(r3 + r5)) + f4(0.22418212890625) * f4(r4)
+        moments[1040 + j] = f4(0.01898193359375) * f4(f4(r1 + r9)) + f4(0.0558929443359375) * f4(f4(r2 + r8)) + f4(0.1209259033203125) * f4(f4(r3 + r7)) + f4(0.192108154296875) * f4(f4(r4 + r6)) + f4(0.22418212890625) * f4(r5)
+        moments[2080 + j] = f4(0.01898193359375) * f4(f4(r2 + r10)) + f4(0.0558929443359375) * f4(f4(r3 + r9)) + f4(0.1209259033203125) * f4(f4(r4 + r8)) + f4(0.192108154296875) * f4(f4(r5 + r7)) + f4(0.22418212890625) * f4(r6)
+        moments[3120 + j] = f4(0.01898193359375) * f4(f4(r3 + r11)) + f4(0.0558929443359375) * f4(f4(r4 + r10)) + f4(0.1209259033203125) * f4(f4(r5 + r9)) + f4(0.192108154296875) * f4(f4(r6 + r8)) + f4(0.22418212890625) * f4(r7)
+        moments[4160 + j] = f4(0.01898193359375) * f4(f4(r4 + r12)) + f4(0.0558929443359375) * f4(f4(r5 + r11)) + f4(0.1209259033203125) * f4(f4(r6 + r10)) + f4(0.192108154296875) * f4(f4(r7 + r9)) + f4(0.22418212890625) * f4(r8)
+        moments[5200 + j] = f4(0.01898193359375) * f4(f4(r5 + r13)) + f4(0.0558929443359375) * f4(f4(r6 + r12)) + f4(0.1209259033203125) * f4(f4(r7 + r11)) + f4(0.192108154296875) * f4(f4(r8 + r10)) + f4(0.22418212890625) * f4(r9)
+        moments[6240 + j] = f4(0.01898193359375) * f4(f4(r6 + r14)) + f4(0.0558929443359375) * f4(f4(r7 + r13)) + f4(0.1209259033203125) * f4(f4(r8 + r12)) + f4(0.192108154296875) * f4(f4(r9 + r11)) + f4(0.22418212890625) * f4(r10)
+        moments[7280 + j] = f4(0.01898193359375) * f4(f4(r7 + r15)) + f4(0.0558929443359375) * f4(f4(r8 + r14)) + f4(0.1209259033203125) * f4(f4(r9 + r13)) + f4(0.192108154296875) * f4(f4(r10 + r12)) + f4(0.22418212890625) * f4(r11)
+
+
+@numba.njit(**ORDERED)
+def across_1(moments, filtered):
+    """Filter all moments of a block along the row, all phases of an output at once."""
+    for row in range(40):
+        source = moments[row * 208 : (row + 1) * 208]
+        target = filtered[row * 192 : (row + 1) * 192]
+        for u in range(48):
+            c0 = source[0 + u]
+            c1 = source[52 + u]
+            c2 = source[104 + u]
+            c3 = source[156 + u]
+            c4 = source[1 + u]
+            c5 = source[53 + u]
+            c6 = source[105 + u]
+            c7 = source[157 + u]
+            c8 = source[2 + u]
+            c9 = source[54 + u]
+            c10 = source[106 + u]
+            c11 = source[158 + u]
+            target[0 + u] = f4(0.01898193359375) * f4(f4(c0 + c8)) + f4(0.0558929443359375) * f4(f4(c1 + c7)) + f4(0.1209259033203125) * f4(f4(c2 + c6)) + f4(0.192108154296875) * f4(f4(c3 + c5)) + f4(0.22418212890625) * f4(c4)
+            target[48 + u] = f4(0.01898193359375) * f4(f4(c1 + c9)) + f4(0.0558929443359375) * f4(f4(c2 + c8)) + f4(0.1209259033203125) * f4(f4(c3 + c7)) + f4(0.192108154296875) * f4(f4(c4 + c6)) + f4(0.22418212890625) * f4(c5)
+            target[96 + u] = f4(0.01898193359375) * f4(f4(c2 + c10)) + f4(0.0558929443359375) * f4(f4(c3 + c9)) + f4(0.1209259033203125) * f4(f4(c4 + c8)) + f4(0.192108154296875) * f4(f4(c5 + c7)) + f4(0.22418212890625) * f4(c6)
+            target[144 + u] = f4(0.01898193359375) * f4(f4(c3 + c11)) + f4(0.0558929443359375) * f4(f4(c4 + c10)) + f4(0.1209259033203125) * f4(f4(c5 + c9)) + f4(0.192108154296875) * f4(f4(c6 + c8)) + f4(0.22418212890625) * f4(c7)
 
 
 @numba.njit(**FAST)
@@ -222,9 +403,9 @@ def terms_1(filtered, gain_limit, terms):
         # noise + 2 = (v * (variance_y + 2) - covariance^2) / v, and noise is never below 0.
         v = variance_x + f4(1e-10)
         noise = max(v * (variance_y + f4(2)) - covariance * covariance, v * f4(2))
-        both = f4(1) / (v * noise)
-        gain = min(covariance * noise * both, gain_limit)
-        ratio = f4(1) + gain * gain * variance_x * (v * v * both)
+        scale = f4(1) / (v * noise)
+        gain = min(covariance * noise * scale, gain_limit)
+        ratio = f4(1) + gain * gain * variance_x * (v * v * scale)
         textured = variance_x >= f4(2)
         correlated = (covariance > f4(0)) and (variance_y > f4(0)) and textured
         information = f4(1) + variance_x * f4(0.5) if textured else f4(2)
@@ -243,60 +424,134 @@ def statistics_1(reference, distorted, unit, width, gain_limit, weights, rows, m
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
         weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 16640, 1040, 960 and 384
+        rows, moments, filtered, terms: Work buffers, 29952, 8320, 7680 and 3072
             long; terms is float32.
         sums: Two numbers.
     """
     height = reference.shape[0]
-    for top in range(0, height, 32):
-        count = min(32, height - top)
+    for top in range(0, height, 64):
+        count = min(64, height - top)
         for left in range(0, width, 192):
             columns = min(192, width - left)
             for r in range(count + 8):
                 row = mirror(top - 4 + r, height)
                 load(reference, unit, row, left - 4, columns + 8, width, rows, r * 208)
-                load(distorted, unit, row, left - 4, columns + 8, width, rows, 8320 + r * 208)
-            for r in range(count):
-                vertical_1(rows, r * 208, moments)
-                for m in range(5):
-                    across_1(moments[m * 208 : (m + 1) * 208], filtered[m * 192 : (m + 1) * 192])
-                terms_1(filtered, gain_limit, terms)
-                if weights is not None:
-                    weigh(terms, columns, weights, top + r, left)
-                sums[0] += total(terms, columns)
-                sums[1] += total(terms[192 :], columns)
+                load(distorted, unit, row, left - 4, columns + 8, width, rows, 14976 + r * 208)
+            for r in range(0, count, 8):
+                means_1(rows, r * 208, moments)
+                means_1(rows, 14976 + r * 208, moments[208 :])
+                squares_1(rows, r * 208, moments[416 :])
+                squares_1(rows, 14976 + r * 208, moments[624 :])
+                products_1(rows, r * 208, moments[832 :])
+                across_1(moments, filtered)
+                block = min(8, count - r)
+                for b in range(block):
+                    terms_1(filtered[b * 960 :], gain_limit, terms[b * 384 :])
+                    if weights is not None:
+                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
+                add(terms, block, columns, sums)
 
 
-@numba.njit(**FAST)
-def vertical_2(rows, first, moments):
-    """Filter one row of the tile over its 5 rows; the means are kept to 1/256, as libvmaf keeps them."""
-    window = rows[first : first + 8528]
+@numba.njit(**ORDERED)
+def means_2(rows, first, moments):
+    """Filter one plane of the tile over 5 rows; the means are kept to 1/256, as libvmaf keeps them."""
+    window = rows[first : first + 2496]
     for j in range(208):
-        x = window[0 + j]; y = window[7488 + j]; cx = f8(0.0544891357421875) * x; cy = f8(0.0544891357421875) * y
-        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
-        x = window[208 + j]; y = window[7696 + j]; cx = f8(0.24420166015625) * x; cy = f8(0.24420166015625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[416 + j]; y = window[7904 + j]; cx = f8(0.402618408203125) * x; cy = f8(0.402618408203125) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[624 + j]; y = window[8112 + j]; cx = f8(0.24420166015625) * x; cy = f8(0.24420166015625) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[832 + j]; y = window[8320 + j]; cx = f8(0.0544891357421875) * x; cy = f8(0.0544891357421875) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        moments[j] = f8(np.floor(x1 * f8(256) + f8(0.5))) * f8(1 / 256)
-        moments[208 + j] = f8(np.floor(y1 * f8(256) + f8(0.5))) * f8(1 / 256)
-        moments[416 + j] = xx
-        moments[624 + j] = yy
-        moments[832 + j] = xy
+        r0 = window[0 + j]
+        r1 = window[208 + j]
+        r2 = window[416 + j]
+        r3 = window[624 + j]
+        r4 = window[832 + j]
+        r5 = window[1040 + j]
+        r6 = window[1248 + j]
+        r7 = window[1456 + j]
+        r8 = window[1664 + j]
+        r9 = window[1872 + j]
+        r10 = window[2080 + j]
+        r11 = window[2288 + j]
+        moments[0 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r0 + r4)) + f8(0.24420166015625) * f8(f8(r1 + r3)) + f8(0.402618408203125) * f8(r2)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[1040 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r1 + r5)) + f8(0.24420166015625) * f8(f8(r2 + r4)) + f8(0.402618408203125) * f8(r3)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[2080 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r2 + r6)) + f8(0.24420166015625) * f8(f8(r3 + r5)) + f8(0.402618408203125) * f8(r4)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[3120 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r3 + r7)) + f8(0.24420166015625) * f8(f8(r4 + r6)) + f8(0.402618408203125) * f8(r5)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[4160 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r4 + r8)) + f8(0.24420166015625) * f8(f8(r5 + r7)) + f8(0.402618408203125) * f8(r6)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[5200 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r5 + r9)) + f8(0.24420166015625) * f8(f8(r6 + r8)) + f8(0.402618408203125) * f8(r7)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[6240 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r6 + r10)) + f8(0.24420166015625) * f8(f8(r7 + r9)) + f8(0.402618408203125) * f8(r8)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[7280 + j] = f8(np.floor((f8(0.0544891357421875) * f8(f8(r7 + r11)) + f8(0.24420166015625) * f8(f8(r8 + r10)) + f8(0.402618408203125) * f8(r9)) * f8(256) + f8(0.5))) * f8(1 / 256)
 
 
-@numba.njit(**FAST)
-def across_2(moment, filtered):
-    """Filter one moment along the row, all phases of an output at once."""
-    for u in range(48):
-        filtered[0 + u] = f8(0.0544891357421875) * moment[0 + u] + f8(0.24420166015625) * moment[52 + u] + f8(0.402618408203125) * moment[104 + u] + f8(0.24420166015625) * moment[156 + u] + f8(0.0544891357421875) * moment[1 + u]
-        filtered[48 + u] = f8(0.0544891357421875) * moment[52 + u] + f8(0.24420166015625) * moment[104 + u] + f8(0.402618408203125) * moment[156 + u] + f8(0.24420166015625) * moment[1 + u] + f8(0.0544891357421875) * moment[53 + u]
-        filtered[96 + u] = f8(0.0544891357421875) * moment[104 + u] + f8(0.24420166015625) * moment[156 + u] + f8(0.402618408203125) * moment[1 + u] + f8(0.24420166015625) * moment[53 + u] + f8(0.0544891357421875) * moment[105 + u]
-        filtered[144 + u] = f8(0.0544891357421875) * moment[156 + u] + f8(0.24420166015625) * moment[1 + u] + f8(0.402618408203125) * moment[53 + u] + f8(0.24420166015625) * moment[105 + u] + f8(0.0544891357421875) * moment[157 + u]
+@numba.njit(**ORDERED)
+def squares_2(rows, first, moments):
+    """Filter the squares of one plane of the tile."""
+    window = rows[first : first + 2496]
+    for j in range(208):
+        r0 = window[0 + j] * window[0 + j]
+        r1 = window[208 + j] * window[208 + j]
+        r2 = window[416 + j] * window[416 + j]
+        r3 = window[624 + j] * window[624 + j]
+        r4 = window[832 + j] * window[832 + j]
+        r5 = window[1040 + j] * window[1040 + j]
+        r6 = window[1248 + j] * window[1248 + j]
+        r7 = window[1456 + j] * window[1456 + j]
+        r8 = window[1664 + j] * window[1664 + j]
+        r9 = window[1872 + j] * window[1872 + j]
+        r10 = window[2080 + j] * window[2080 + j]
+        r11 = window[2288 + j] * window[2288 + j]
+        moments[0 + j] = f8(0.0544891357421875) * f8(f8(r0 + r4)) + f8(0.24420166015625) * f8(f8(r1 + r3)) + f8(0.402618408203125) * f8(r2)
+        moments[1040 + j] = f8(0.0544891357421875) * f8(f8(r1 + r5)) + f8(0.24420166015625) * f8(f8(r2 + r4)) + f8(0.402618408203125) * f8(r3)
+        moments[2080 + j] = f8(0.0544891357421875) * f8(f8(r2 + r6)) + f8(0.24420166015625) * f8(f8(r3 + r5)) + f8(0.402618408203125) * f8(r4)
+        moments[3120 + j] = f8(0.0544891357421875) * f8(f8(r3 + r7)) + f8(0.24420166015625) * f8(f8(r4 + r6)) + f8(0.402618408203125) * f8(r5)
+        moments[4160 + j] = f8(0.0544891357421875) * f8(f8(r4 + r8)) + f8(0.24420166015625) * f8(f8(r5 + r7)) + f8(0.402618408203125) * f8(r6)
+        moments[5200 + j] = f8(0.0544891357421875) * f8(f8(r5 + r9)) + f8(0.24420166015625) * f8(f8(r6 + r8)) + f8(0.402618408203125) * f8(r7)
+        moments[6240 + j] = f8(0.0544891357421875) * f8(f8(r6 + r10)) + f8(0.24420166015625) * f8(f8(r7 + r9)) + f8(0.402618408203125) * f8(r8)
+        moments[7280 + j] = f8(0.0544891357421875) * f8(f8(r7 + r11)) + f8(0.24420166015625) * f8(f8(r8 + r10)) + f8(0.402618408203125) * f8(r9)
+
+
+@numba.njit(**ORDERED)
+def products_2(rows, first, moments):
+    """Filter the products of both planes of the tile."""
+    window = rows[first : first + 16640]
+    for j in range(208):
+        r0 = window[0 + j] * window[14144 + j]
+        r1 = window[208 + j] * window[14352 + j]
+        r2 = window[416 + j] * window[14560 + j]
+        r3 = window[624 + j] * window[14768 + j]
+        r4 = window[832 + j] * window[14976 + j]
+        r5 = window[1040 + j] * window[15184 + j]
+        r6 = window[1248 + j] * window[15392 + j]
+        r7 = window[1456 + j] * window[15600 + j]
+        r8 = window[1664 + j] * window[15808 + j]
+        r9 = window[1872 + j] * window[16016 + j]
+        r10 = window[2080 + j] * window[16224 + j]
+        r11 = window[2288 + j] * window[16432 + j]
+        moments[0 + j] = f8(0.0544891357421875) * f8(f8(r0 + r4)) + f8(0.24420166015625) * f8(f8(r1 + r3)) + f8(0.402618408203125) * f8(r2)
+        moments[1040 + j] = f8(0.0544891357421875) * f8(f8(r1 + r5)) + f8(0.24420166015625) * f8(f8(r2 + r4)) + f8(0.402618408203125) * f8(r3)
+        moments[2080 + j] = f8(0.0544891357421875) * f8(f8(r2 + r6)) + f8(0.24420166015625) * f8(f8(r3 + r5)) + f8(0.402618408203125) * f8(r4)
+        moments[3120 + j] = f8(0.0544891357421875) * f8(f8(r3 + r7)) + f8(0.24420166015625) * f8(f8(r4 + r6)) + f8(0.402618408203125) * f8(r5)
+        moments[4160 + j] = f8(0.0544891357421875) * f8(f8(r4 + r8)) + f8(0.24420166015625) * f8(f8(r5 + r7)) + f8(0.402618408203125) * f8(r6)
+        moments[5200 + j] = f8(0.0544891357421875) * f8(f8(r5 + r9)) + f8(0.24420166015625) * f8(f8(r6 + r8)) + f8(0.402618408203125) * f8(r7)
+        moments[6240 + j] = f8(0.0544891357421875) * f8(f8(r6 + r10)) + f8(0.24420166015625) * f8(f8(r7 + r9)) + f8(0.402618408203125) * f8(r8)
+        moments[7280 + j] = f8(0.0544891357421875) * f8(f8(r7 + r11)) + f8(0.24420166015625) * f8(f8(r8 + r10)) + f8(0.402618408203125) * f8(r9)
+
+
+@numba.njit(**ORDERED)
+def across_2(moments, filtered):
+    """Filter all moments of a block along the row, all phases of an output at once."""
+    for row in range(40):
+        source = moments[row * 208 : (row + 1) * 208]
+        target = filtered[row * 192 : (row + 1) * 192]
+        for u in range(48):
+            c0 = source[0 + u]
+            c1 = source[52 + u]
+            c2 = source[104 + u]
+            c3 = source[156 + u]
+            c4 = source[1 + u]
+            c5 = source[53 + u]
+            c6 = source[105 + u]
+            c7 = source[157 + u]
+            target[0 + u] = f8(0.0544891357421875) * f8(f8(c0 + c4)) + f8(0.24420166015625) * f8(f8(c1 + c3)) + f8(0.402618408203125) * f8(c2)
+            target[48 + u] = f8(0.0544891357421875) * f8(f8(c1 + c5)) + f8(0.24420166015625) * f8(f8(c2 + c4)) + f8(0.402618408203125) * f8(c3)
+            target[96 + u] = f8(0.0544891357421875) * f8(f8(c2 + c6)) + f8(0.24420166015625) * f8(f8(c3 + c5)) + f8(0.402618408203125) * f8(c4)
+            target[144 + u] = f8(0.0544891357421875) * f8(f8(c3 + c7)) + f8(0.24420166015625) * f8(f8(c4 + c6)) + f8(0.402618408203125) * f8(c5)
 
 
 @numba.njit(**FAST)
@@ -312,9 +567,9 @@ def terms_2(filtered, gain_limit, terms):
         # noise + 2 = (v * (variance_y + 2) - covariance^2) / v, and noise is never below 0.
         v = variance_x + f8(1e-10)
         noise = max(v * (variance_y + f8(2)) - covariance * covariance, v * f8(2))
-        both = f8(1) / (v * noise)
-        gain = min(covariance * noise * both, gain_limit)
-        ratio = f8(1) + gain * gain * variance_x * (v * v * both)
+        scale = f8(1) / (v * noise)
+        gain = min(covariance * noise * scale, gain_limit)
+        ratio = f8(1) + gain * gain * variance_x * (v * v * scale)
         textured = variance_x >= f8(2)
         correlated = (covariance > f8(0)) and (variance_y > f8(0)) and textured
         information = f8(1) + variance_x * f8(0.5) if textured else f8(2)
@@ -333,56 +588,126 @@ def statistics_2(reference, distorted, unit, width, gain_limit, weights, rows, m
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
         weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 14976, 1040, 960 and 384
+        rows, moments, filtered, terms: Work buffers, 28288, 8320, 7680 and 3072
             long; terms is float32.
         sums: Two numbers.
     """
     height = reference.shape[0]
-    for top in range(0, height, 32):
-        count = min(32, height - top)
+    for top in range(0, height, 64):
+        count = min(64, height - top)
         for left in range(0, width, 192):
             columns = min(192, width - left)
             for r in range(count + 4):
                 row = mirror(top - 2 + r, height)
                 load(reference, unit, row, left - 2, columns + 4, width, rows, r * 208)
-                load(distorted, unit, row, left - 2, columns + 4, width, rows, 7488 + r * 208)
-            for r in range(count):
-                vertical_2(rows, r * 208, moments)
-                for m in range(5):
-                    across_2(moments[m * 208 : (m + 1) * 208], filtered[m * 192 : (m + 1) * 192])
-                terms_2(filtered, gain_limit, terms)
-                if weights is not None:
-                    weigh(terms, columns, weights, top + r, left)
-                sums[0] += total(terms, columns)
-                sums[1] += total(terms[192 :], columns)
+                load(distorted, unit, row, left - 2, columns + 4, width, rows, 14144 + r * 208)
+            for r in range(0, count, 8):
+                means_2(rows, r * 208, moments)
+                means_2(rows, 14144 + r * 208, moments[208 :])
+                squares_2(rows, r * 208, moments[416 :])
+                squares_2(rows, 14144 + r * 208, moments[624 :])
+                products_2(rows, r * 208, moments[832 :])
+                across_2(moments, filtered)
+                block = min(8, count - r)
+                for b in range(block):
+                    terms_2(filtered[b * 960 :], gain_limit, terms[b * 384 :])
+                    if weights is not None:
+                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
+                add(terms, block, columns, sums)
 
 
-@numba.njit(**FAST)
-def vertical_3(rows, first, moments):
-    """Filter one row of the tile over its 3 rows; the means are kept to 1/256, as libvmaf keeps them."""
-    window = rows[first : first + 7696]
+@numba.njit(**ORDERED)
+def means_3(rows, first, moments):
+    """Filter one plane of the tile over 3 rows; the means are kept to 1/256, as libvmaf keeps them."""
+    window = rows[first : first + 2080]
     for j in range(208):
-        x = window[0 + j]; y = window[7072 + j]; cx = f8(0.1663818359375) * x; cy = f8(0.1663818359375) * y
-        x1 = cx; y1 = cy; xx = cx * x; yy = cy * y; xy = cx * y
-        x = window[208 + j]; y = window[7280 + j]; cx = f8(0.667236328125) * x; cy = f8(0.667236328125) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        x = window[416 + j]; y = window[7488 + j]; cx = f8(0.1663818359375) * x; cy = f8(0.1663818359375) * y
-        x1 += cx; y1 += cy; xx += cx * x; yy += cy * y; xy += cx * y
-        moments[j] = f8(np.floor(x1 * f8(256) + f8(0.5))) * f8(1 / 256)
-        moments[208 + j] = f8(np.floor(y1 * f8(256) + f8(0.5))) * f8(1 / 256)
-        moments[416 + j] = xx
-        moments[624 + j] = yy
-        moments[832 + j] = xy
+        r0 = window[0 + j]
+        r1 = window[208 + j]
+        r2 = window[416 + j]
+        r3 = window[624 + j]
+        r4 = window[832 + j]
+        r5 = window[1040 + j]
+        r6 = window[1248 + j]
+        r7 = window[1456 + j]
+        r8 = window[1664 + j]
+        r9 = window[1872 + j]
+        moments[0 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r0 + r2)) + f8(0.667236328125) * f8(r1)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[1040 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r1 + r3)) + f8(0.667236328125) * f8(r2)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[2080 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r2 + r4)) + f8(0.667236328125) * f8(r3)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[3120 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r3 + r5)) + f8(0.667236328125) * f8(r4)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[4160 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r4 + r6)) + f8(0.667236328125) * f8(r5)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[5200 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r5 + r7)) + f8(0.667236328125) * f8(r6)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[6240 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r6 + r8)) + f8(0.667236328125) * f8(r7)) * f8(256) + f8(0.5))) * f8(1 / 256)
+        moments[7280 + j] = f8(np.floor((f8(0.1663818359375) * f8(f8(r7 + r9)) + f8(0.667236328125) * f8(r8)) * f8(256) + f8(0.5))) * f8(1 / 256)
 
 
-@numba.njit(**FAST)
-def across_3(moment, filtered):
-    """Filter one moment along the row, all phases of an output at once."""
-    for u in range(48):
-        filtered[0 + u] = f8(0.1663818359375) * moment[0 + u] + f8(0.667236328125) * moment[52 + u] + f8(0.1663818359375) * moment[104 + u]
-        filtered[48 + u] = f8(0.1663818359375) * moment[52 + u] + f8(0.667236328125) * moment[104 + u] + f8(0.1663818359375) * moment[156 + u]
-        filtered[96 + u] = f8(0.1663818359375) * moment[104 + u] + f8(0.667236328125) * moment[156 + u] + f8(0.1663818359375) * moment[1 + u]
-        filtered[144 + u] = f8(0.1663818359375) * moment[156 + u] + f8(0.667236328125) * moment[1 + u] + f8(0.1663818359375) * moment[53 + u]
+@numba.njit(**ORDERED)
+def squares_3(rows, first, moments):
+    """Filter the squares of one plane of the tile."""
+    window = rows[first : first + 2080]
+    for j in range(208):
+        r0 = window[0 + j] * window[0 + j]
+        r1 = window[208 + j] * window[208 + j]
+        r2 = window[416 + j] * window[416 + j]
+        r3 = window[624 + j] * window[624 + j]
+        r4 = window[832 + j] * window[832 + j]
+        r5 = window[1040 + j] * window[1040 + j]
+        r6 = window[1248 + j] * window[1248 + j]
+        r7 = window[1456 + j] * window[1456 + j]
+        r8 = window[1664 + j] * window[1664 + j]
+        r9 = window[1872 + j] * window[1872 + j]
+        moments[0 + j] = f8(0.1663818359375) * f8(f8(r0 + r2)) + f8(0.667236328125) * f8(r1)
+        moments[1040 + j] = f8(0.1663818359375) * f8(f8(r1 + r3)) + f8(0.667236328125) * f8(r2)
+        moments[2080 + j] = f8(0.1663818359375) * f8(f8(r2 + r4)) + f8(0.667236328125) * f8(r3)
+        moments[3120 + j] = f8(0.1663818359375) * f8(f8(r3 + r5)) + f8(0.667236328125) * f8(r4)
+        moments[4160 + j] = f8(0.1663818359375) * f8(f8(r4 + r6)) + f8(0.667236328125) * f8(r5)
+        moments[5200 + j] = f8(0.1663818359375) * f8(f8(r5 + r7)) + f8(0.667236328125) * f8(r6)
+        moments[6240 + j] = f8(0.1663818359375) * f8(f8(r6 + r8)) + f8(0.667236328125) * f8(r7)
+        moments[7280 + j] = f8(0.1663818359375) * f8(f8(r7 + r9)) + f8(0.667236328125) * f8(r8)
+
+
+@numba.njit(**ORDERED)
+def products_3(rows, first, moments):
+    """Filter the products of both planes of the tile."""
+    window = rows[first : first + 15808]
+    for j in range(208):
+        r0 = window[0 + j] * window[13728 + j]
+        r1 = window[208 + j] * window[13936 + j]
+        r2 = window[416 + j] * window[14144 + j]
+        r3 = window[624 + j] * window[14352 + j]
+        r4 = window[832 + j] * window[14560 + j]
+        r5 = window[1040 + j] * window[14768 + j]
+        r6 = window[1248 + j] * window[14976 + j]
+        r7 = window[1456 + j] * window[15184 + j]
+        r8 = window[1664 + j] * window[15392 + j]
+        r9 = window[1872 + j] * window[15600 + j]
+        moments[0 + j] = f8(0.1663818359375) * f8(f8(r0 + r2)) + f8(0.667236328125) * f8(r1)
+        moments[1040 + j] = f8(0.1663818359375) * f8(f8(r1 + r3)) + f8(0.667236328125) * f8(r2)
+        moments[2080 + j] = f8(0.1663818359375) * f8(f8(r2 + r4)) + f8(0.667236328125) * f8(r3)
+        moments[3120 + j] = f8(0.1663818359375) * f8(f8(r3 + r5)) + f8(0.667236328125) * f8(r4)
+        moments[4160 + j] = f8(0.1663818359375) * f8(f8(r4 + r6)) + f8(0.667236328125) * f8(r5)
+        moments[5200 + j] = f8(0.1663818359375) * f8(f8(r5 + r7)) + f8(0.667236328125) * f8(r6)
+        moments[6240 + j] = f8(0.1663818359375) * f8(f8(r6 + r8)) + f8(0.667236328125) * f8(r7)
+        moments[7280 + j] = f8(0.1663818359375) * f8(f8(r7 + r9)) + f8(0.667236328125) * f8(r8)
+
+
+@numba.njit(**ORDERED)
+def across_3(moments, filtered):
+    """Filter all moments of a block along the row, all phases of an output at once."""
+    for row in range(40):
+        source = moments[row * 208 : (row + 1) * 208]
+        target = filtered[row * 192 : (row + 1) * 192]
+        for u in range(48):
+            c0 = source[0 + u]
+            c1 = source[52 + u]
+            c2 = source[104 + u]
+            c3 = source[156 + u]
+            c4 = source[1 + u]
+            c5 = source[53 + u]
+            target[0 + u] = f8(0.1663818359375) * f8(f8(c0 + c2)) + f8(0.667236328125) * f8(c1)
+            target[48 + u] = f8(0.1663818359375) * f8(f8(c1 + c3)) + f8(0.667236328125) * f8(c2)
+            target[96 + u] = f8(0.1663818359375) * f8(f8(c2 + c4)) + f8(0.667236328125) * f8(c3)
+            target[144 + u] = f8(0.1663818359375) * f8(f8(c3 + c5)) + f8(0.667236328125) * f8(c4)
 
 
 @numba.njit(**FAST)
@@ -398,9 +723,9 @@ def terms_3(filtered, gain_limit, terms):
         # noise + 2 = (v * (variance_y + 2) - covariance^2) / v, and noise is never below 0.
         v = variance_x + f8(1e-10)
         noise = max(v * (variance_y + f8(2)) - covariance * covariance, v * f8(2))
-        both = f8(1) / (v * noise)
-        gain = min(covariance * noise * both, gain_limit)
-        ratio = f8(1) + gain * gain * variance_x * (v * v * both)
+        scale = f8(1) / (v * noise)
+        gain = min(covariance * noise * scale, gain_limit)
+        ratio = f8(1) + gain * gain * variance_x * (v * v * scale)
         textured = variance_x >= f8(2)
         correlated = (covariance > f8(0)) and (variance_y > f8(0)) and textured
         information = f8(1) + variance_x * f8(0.5) if textured else f8(2)
@@ -419,40 +744,44 @@ def statistics_3(reference, distorted, unit, width, gain_limit, weights, rows, m
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
         weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 14144, 1040, 960 and 384
+        rows, moments, filtered, terms: Work buffers, 27456, 8320, 7680 and 3072
             long; terms is float32.
         sums: Two numbers.
     """
     height = reference.shape[0]
-    for top in range(0, height, 32):
-        count = min(32, height - top)
+    for top in range(0, height, 64):
+        count = min(64, height - top)
         for left in range(0, width, 192):
             columns = min(192, width - left)
             for r in range(count + 2):
                 row = mirror(top - 1 + r, height)
                 load(reference, unit, row, left - 1, columns + 2, width, rows, r * 208)
-                load(distorted, unit, row, left - 1, columns + 2, width, rows, 7072 + r * 208)
-            for r in range(count):
-                vertical_3(rows, r * 208, moments)
-                for m in range(5):
-                    across_3(moments[m * 208 : (m + 1) * 208], filtered[m * 192 : (m + 1) * 192])
-                terms_3(filtered, gain_limit, terms)
-                if weights is not None:
-                    weigh(terms, columns, weights, top + r, left)
-                sums[0] += total(terms, columns)
-                sums[1] += total(terms[192 :], columns)
+                load(distorted, unit, row, left - 1, columns + 2, width, rows, 13728 + r * 208)
+            for r in range(0, count, 8):
+                means_3(rows, r * 208, moments)
+                means_3(rows, 13728 + r * 208, moments[208 :])
+                squares_3(rows, r * 208, moments[416 :])
+                squares_3(rows, 13728 + r * 208, moments[624 :])
+                products_3(rows, r * 208, moments[832 :])
+                across_3(moments, filtered)
+                block = min(8, count - r)
+                for b in range(block):
+                    terms_3(filtered[b * 960 :], gain_limit, terms[b * 384 :])
+                    if weights is not None:
+                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
+                add(terms, block, columns, sums)
 
 
-@numba.njit(**FAST)
+@numba.njit(**ORDERED)
 def decimate_1(source, unit, width, out, line, even, odd):
     """Low-pass with the window of scale 1 and keep every second row and column; both passes round to 1/256.
 
     Args:
-        source: (H, stride) plane; `width` columns count.
+        source: (H, stride) uint8 or uint16 plane; `width` columns count.
         unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
             24 bits of a float32 exactly.
-        out: (H // 2, stride) float32 plane.
-        line, even, odd: Work rows, float64, width + 16 long.
+        out: (H // 2, stride) uint16 plane: steps of 1/256.
+        line, even, odd: Work rows, float32, width + 16 long: steps of 1/256, mid grey taken off.
     """
     height = source.shape[0]
     half = width // 2
@@ -467,14 +796,13 @@ def decimate_1(source, unit, width, out, line, even, odd):
         r6 = source[mirror(c - -2, height)]
         r7 = source[mirror(c - -3, height)]
         r8 = source[mirror(c - -4, height)]
+        middle = line[4 : 4 + width]
         if unit is None:
             for j in range(width):
-                total = f4(0.01898193359375) * f4(r0[j]) + f4(0.0558929443359375) * f4(r1[j]) + f4(0.1209259033203125) * f4(r2[j]) + f4(0.192108154296875) * f4(r3[j]) + f4(0.22418212890625) * f4(r4[j]) + f4(0.192108154296875) * f4(r5[j]) + f4(0.1209259033203125) * f4(r6[j]) + f4(0.0558929443359375) * f4(r7[j]) + f4(0.01898193359375) * f4(r8[j])
-                line[4 + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
+                middle[j] = np.floor(f4(0.5 - 32768) + f4(4.859375) * f4(i4(i4(r0[j]) + i4(r8[j]))) + f4(14.30859375) * f4(i4(i4(r1[j]) + i4(r7[j]))) + f4(30.95703125) * f4(i4(i4(r2[j]) + i4(r6[j]))) + f4(49.1796875) * f4(i4(i4(r3[j]) + i4(r5[j]))) + f4(57.390625) * f4(i4(r4[j])))
         else:
             for j in range(width):
-                total = f8(0.01898193359375) * f8(r0[j]) + f8(0.0558929443359375) * f8(r1[j]) + f8(0.1209259033203125) * f8(r2[j]) + f8(0.192108154296875) * f8(r3[j]) + f8(0.22418212890625) * f8(r4[j]) + f8(0.192108154296875) * f8(r5[j]) + f8(0.1209259033203125) * f8(r6[j]) + f8(0.0558929443359375) * f8(r7[j]) + f8(0.01898193359375) * f8(r8[j])
-                line[4 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+                middle[j] = f4(np.floor(0.5 - 32768 + (f8(0.01898193359375) * f8(f8(f8(r0[j]) + f8(r8[j]))) + f8(0.0558929443359375) * f8(f8(f8(r1[j]) + f8(r7[j]))) + f8(0.1209259033203125) * f8(f8(f8(r2[j]) + f8(r6[j]))) + f8(0.192108154296875) * f8(f8(f8(r3[j]) + f8(r5[j]))) + f8(0.22418212890625) * f8(f8(r4[j]))) * (unit * 256)))
         for k in range(1, 4 + 1):
             line[4 - k] = line[4 + min(k, width - 1)]
             line[4 + width - 1 + k] = line[4 + max(width - 1 - k, 0)]
@@ -483,20 +811,26 @@ def decimate_1(source, unit, width, out, line, even, odd):
             odd[u] = line[2 * u + 1]
         target = out[i]
         for j in range(half):
-            total = f8(0.01898193359375) * even[j + 0] + f8(0.0558929443359375) * odd[j + 0] + f8(0.1209259033203125) * even[j + 1] + f8(0.192108154296875) * odd[j + 1] + f8(0.22418212890625) * even[j + 2] + f8(0.192108154296875) * odd[j + 2] + f8(0.1209259033203125) * even[j + 3] + f8(0.0558929443359375) * odd[j + 3] + f8(0.01898193359375) * even[j + 4]
-            target[j] = f4(np.floor(total * f8(256) + f8(0.5)) * f8(1 / 256))
+            p0 = even[j + 0] + even[j + 4]
+            p1 = odd[j + 0] + odd[j + 3]
+            p2 = even[j + 1] + even[j + 3]
+            p3 = odd[j + 1] + odd[j + 2]
+            p4 = even[j + 2]
+            steps = f4(0.01953125) * p0 + f4(0.0546875) * p1 + f4(0.12109375) * p2 + f4(0.19140625) * p3 + f4(0.22265625) * p4
+            fine = f4(0.5) + f4(-0.00054931640625) * p0 + f4(0.0012054443359375) * p1 + f4(-0.0001678466796875) * p2 + f4(0.000701904296875) * p3 + f4(0.00152587890625) * p4
+            whole = np.floor(steps)
+            rounded = whole + np.floor((steps - whole) + fine)
+            target[j] = u2(rounded + f4(32768))
 
 
-@numba.njit(**FAST)
-def decimate_2(source, unit, width, out, line, even, odd):
+@numba.njit(**ORDERED)
+def decimate_2(source, width, out, line, even, odd):
     """Low-pass with the window of scale 2 and keep every second row and column; both passes round to 1/256.
 
     Args:
-        source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
-            24 bits of a float32 exactly.
-        out: (H // 2, stride) float32 plane.
-        line, even, odd: Work rows, float64, width + 16 long.
+        source: (H, stride) uint16 plane; `width` columns count.
+        out: (H // 2, stride) uint16 plane: steps of 1/256.
+        line, even, odd: Work rows, float32, width + 16 long: steps of 1/256, mid grey taken off.
     """
     height = source.shape[0]
     half = width // 2
@@ -507,14 +841,21 @@ def decimate_2(source, unit, width, out, line, even, odd):
         r2 = source[mirror(c - 0, height)]
         r3 = source[mirror(c - -1, height)]
         r4 = source[mirror(c - -2, height)]
-        if unit is None:
-            for j in range(width):
-                total = f4(0.0544891357421875) * f4(r0[j]) + f4(0.24420166015625) * f4(r1[j]) + f4(0.402618408203125) * f4(r2[j]) + f4(0.24420166015625) * f4(r3[j]) + f4(0.0544891357421875) * f4(r4[j])
-                line[2 + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
-        else:
-            for j in range(width):
-                total = f8(0.0544891357421875) * f8(r0[j]) + f8(0.24420166015625) * f8(r1[j]) + f8(0.402618408203125) * f8(r2[j]) + f8(0.24420166015625) * f8(r3[j]) + f8(0.0544891357421875) * f8(r4[j])
-                line[2 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+        middle = line[2 : 2 + width]
+        for j in range(width):
+            c0 = f4(r0[j]) - f4(32768)
+            c1 = f4(r1[j]) - f4(32768)
+            c2 = f4(r2[j]) - f4(32768)
+            c3 = f4(r3[j]) - f4(32768)
+            c4 = f4(r4[j]) - f4(32768)
+            p0 = c0 + c4
+            p1 = c1 + c3
+            p2 = c2
+            steps = f4(0.0546875) * p0 + f4(0.24609375) * p1 + f4(0.40234375) * p2
+            fine = f4(0.5) + f4(-0.0001983642578125) * p0 + f4(-0.00189208984375) * p1 + f4(0.000274658203125) * p2
+            whole = np.floor(steps)
+            rounded = whole + np.floor((steps - whole) + fine)
+            middle[j] = rounded
         for k in range(1, 2 + 1):
             line[2 - k] = line[2 + min(k, width - 1)]
             line[2 + width - 1 + k] = line[2 + max(width - 1 - k, 0)]
@@ -523,20 +864,24 @@ def decimate_2(source, unit, width, out, line, even, odd):
             odd[u] = line[2 * u + 1]
         target = out[i]
         for j in range(half):
-            total = f8(0.0544891357421875) * even[j + 0] + f8(0.24420166015625) * odd[j + 0] + f8(0.402618408203125) * even[j + 1] + f8(0.24420166015625) * odd[j + 1] + f8(0.0544891357421875) * even[j + 2]
-            target[j] = f4(np.floor(total * f8(256) + f8(0.5)) * f8(1 / 256))
+            p0 = even[j + 0] + even[j + 2]
+            p1 = odd[j + 0] + odd[j + 1]
+            p2 = even[j + 1]
+            steps = f4(0.0546875) * p0 + f4(0.24609375) * p1 + f4(0.40234375) * p2
+            fine = f4(0.5) + f4(-0.0001983642578125) * p0 + f4(-0.00189208984375) * p1 + f4(0.000274658203125) * p2
+            whole = np.floor(steps)
+            rounded = whole + np.floor((steps - whole) + fine)
+            target[j] = u2(rounded + f4(32768))
 
 
-@numba.njit(**FAST)
-def decimate_3(source, unit, width, out, line, even, odd):
+@numba.njit(**ORDERED)
+def decimate_3(source, width, out, line, even, odd):
     """Low-pass with the window of scale 3 and keep every second row and column; both passes round to 1/256.
 
     Args:
-        source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings samples to 8-bit units; None for 8-bit samples, whose sum with taps over 65536 fits the
-            24 bits of a float32 exactly.
-        out: (H // 2, stride) float32 plane.
-        line, even, odd: Work rows, float64, width + 16 long.
+        source: (H, stride) uint16 plane; `width` columns count.
+        out: (H // 2, stride) uint16 plane: steps of 1/256.
+        line, even, odd: Work rows, float32, width + 16 long: steps of 1/256, mid grey taken off.
     """
     height = source.shape[0]
     half = width // 2
@@ -545,14 +890,18 @@ def decimate_3(source, unit, width, out, line, even, odd):
         r0 = source[mirror(c - 1, height)]
         r1 = source[mirror(c - 0, height)]
         r2 = source[mirror(c - -1, height)]
-        if unit is None:
-            for j in range(width):
-                total = f4(0.1663818359375) * f4(r0[j]) + f4(0.667236328125) * f4(r1[j]) + f4(0.1663818359375) * f4(r2[j])
-                line[2 + j] = f8(np.floor(total * f4(256) + f4(0.5)) * f4(1 / 256))
-        else:
-            for j in range(width):
-                total = f8(0.1663818359375) * f8(r0[j]) + f8(0.667236328125) * f8(r1[j]) + f8(0.1663818359375) * f8(r2[j])
-                line[2 + j] = np.floor(total * unit * f8(256) + f8(0.5)) * f8(1 / 256)
+        middle = line[2 : 2 + width]
+        for j in range(width):
+            c0 = f4(r0[j]) - f4(32768)
+            c1 = f4(r1[j]) - f4(32768)
+            c2 = f4(r2[j]) - f4(32768)
+            p0 = c0 + c2
+            p1 = c1
+            steps = f4(0.16796875) * p0 + f4(0.66796875) * p1
+            fine = f4(0.5) + f4(-0.0015869140625) * p0 + f4(-0.000732421875) * p1
+            whole = np.floor(steps)
+            rounded = whole + np.floor((steps - whole) + fine)
+            middle[j] = rounded
         for k in range(1, 2 + 1):
             line[2 - k] = line[2 + min(k, width - 1)]
             line[2 + width - 1 + k] = line[2 + max(width - 1 - k, 0)]
@@ -561,5 +910,10 @@ def decimate_3(source, unit, width, out, line, even, odd):
             odd[u] = line[2 * u + 1]
         target = out[i]
         for j in range(half):
-            total = f8(0.1663818359375) * odd[j + 0] + f8(0.667236328125) * even[j + 1] + f8(0.1663818359375) * odd[j + 1]
-            target[j] = f4(np.floor(total * f8(256) + f8(0.5)) * f8(1 / 256))
+            p0 = odd[j + 0] + odd[j + 1]
+            p1 = even[j + 1]
+            steps = f4(0.16796875) * p0 + f4(0.66796875) * p1
+            fine = f4(0.5) + f4(-0.0015869140625) * p0 + f4(-0.000732421875) * p1
+            whole = np.floor(steps)
+            rounded = whole + np.floor((steps - whole) + fine)
+            target[j] = u2(rounded + f4(32768))

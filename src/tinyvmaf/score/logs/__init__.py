@@ -6,20 +6,30 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from tinyvmaf._files import atomic_write
 from tinyvmaf.errors import UnknownNameError
 from tinyvmaf.score.logs import csv, json, sub, xml
 from tinyvmaf.score.logs.precision import LEGACY, NumberFormat, parse_precision
-from tinyvmaf.score.logs.read import Log, read_log
 from tinyvmaf.score.result import Result
+
+if TYPE_CHECKING:
+    from tinyvmaf.score.logs.read import Log, read_log
 
 __all__ = ["FORMATS", "LEGACY", "Log", "NumberFormat", "parse_precision", "read_log", "write_log", "write_stream"]
 
 FORMATS = ("xml", "json", "csv", "sub")
 _WRITERS = {"xml": xml.write_xml, "json": json.write_json, "csv": csv.write_csv, "sub": sub.write_sub}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the reader when it is asked for: its XML parser would take part of a scoring run's start-up time."""
+    if name in ("Log", "read_log"):
+        return getattr(importlib.import_module("tinyvmaf.score.logs.read"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def write_log(result: Result, path: str | Path, log_format: str, precision: NumberFormat = LEGACY) -> None:
