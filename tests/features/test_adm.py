@@ -10,7 +10,9 @@ from features.test_vif import textures
 from oracles.libvmaf import libvmaf
 from reference.adm import adm as slow_adm
 from tinyvmaf.errors import MismatchError
+from tinyvmaf.features import adm
 from tinyvmaf.features.adm import MAXIMUM_WIDTH, Adm
+from tinyvmaf.features.kernels import adm as kernels
 
 CASES = [
     (8, "420", 576, 324),
@@ -114,3 +116,9 @@ def test_refuses_frames_wider_than_its_buffers():
     wide = np.zeros((16, MAXIMUM_WIDTH + 2), np.uint8)
     with pytest.raises(MismatchError, match=str(MAXIMUM_WIDTH)):
         _scores(wide, wide)
+
+
+def test_work_buffers_fit_the_loops():
+    assert adm._SLOTS == kernels.BUFFER
+    assert adm._LINE == 4 * kernels.SLOT
+    assert (adm.MAXIMUM_WIDTH + 1) // 2 + 2 * kernels.MARGIN <= kernels.SLOT

@@ -9,6 +9,7 @@ from clips import degrade, natural, pairs
 from oracles.libvmaf import libvmaf
 from reference.vif import vif as slow_vif
 from tinyvmaf.errors import UsageError
+from tinyvmaf.features import vif
 from tinyvmaf.features.kernels import generate_vif
 from tinyvmaf.features.vif import Vif
 
@@ -126,3 +127,12 @@ def test_generated_loops_are_those_of_the_generator():
 
     text = files("tinyvmaf.features.kernels").joinpath("vif_scales.py").read_text("utf-8")
     assert text == generate_vif.generate()
+
+
+def test_work_buffers_fit_the_generated_loops():
+    halves = [generate_vif._half(scale) for scale in range(len(generate_vif.TAPS))]
+    block = generate_vif.BLOCK
+    assert 2 * max(halves) == vif._ROWS
+    assert block * generate_vif.MOMENTS * generate_vif.STRIDE == vif._MOMENTS
+    assert block * generate_vif.MOMENTS * generate_vif.TILE == vif._FILTERED
+    assert block * 2 * generate_vif.TILE == vif._TERMS

@@ -45,3 +45,11 @@ def test_planes_outlive_their_memory_manager():
     gc.collect()
     plane[:] = 3
     assert plane.sum() == 72
+
+
+def test_cleared_memory_serves_on():
+    memory = PlaneMemory()
+    plane = memory.take((4, 6), np.uint8)
+    memory.clear()
+    del plane
+    assert memory.take((4, 6), np.uint8).shape == (4, 6)

@@ -9,7 +9,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import tinyvmaf
 from tinyvmaf.errors import TinyVmafError, UnreadableVideoError, UsageError
+from tinyvmaf.score.pipeline import make_feature
 from tinyvmaf.video.reader import RawFormat, open_arrays, open_video, packet_times
 from video_files import encode, noise, same, write_raw, y4m_bytes
 
@@ -175,6 +177,19 @@ def test_arrays_state_their_shapes():
     luma = open_arrays(iter([np.zeros((4, 6), np.uint8)] * 2))
     assert (luma.facts.chroma, luma.facts.frame_count) == ("400", None)
     assert [frame.time for frame in luma] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "view", [lambda x: x[::-1], lambda x: np.broadcast_to(x[:1], x.shape)], ids=["flipped", "repeated"]
+)
+def test_rows_that_do_not_follow_each_other_score_as_their_copy(view):
+    reference, distorted = (np.random.default_rng(seed).integers(0, 255, (48, 400), np.uint8) for seed in (0, 1))
+    given = open_arrays([view(reference)]), open_arrays([view(distorted)])
+    copied = open_arrays([view(reference).copy()]), open_arrays([view(distorted).copy()])
+    features = [make_feature(name) for name in ("psnr", "ssim", "vif", "adm")]
+    results = [tinyvmaf.score(*pair, models=[], features=features) for pair in (given, copied)]
+    for key, column in results[1].columns.items():
+        np.testing.assert_array_equal(results[0].columns[key], column)
 
 
 def test_arrays_are_not_copied_unless_a_row_is_scattered():

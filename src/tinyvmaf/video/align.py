@@ -291,7 +291,7 @@ def _expect(pairing: Pairing, policy: PairingPolicy, skips: list[int]) -> None:
     pairing.expected_count = min([*known, *([limit] if limit else [])], default=None)
     if len(known) < 2 or limit or policy.truncate or policy.sync:
         return
-    if pairing._clock.in_doubt():  # the first frames tell whether rates are the reason
+    if min(known) > 1 and pairing._clock.in_doubt():  # the first frames tell whether rates are the reason
         return
     if max(known) - min(known) > max(_CLEARLY, max(known) // 10):
         names = (pairing.reference.name, pairing.distorted.name)

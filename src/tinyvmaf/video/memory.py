@@ -41,3 +41,7 @@ class PlaneMemory:
         lease: Any = (ctypes.c_ubyte * size).from_buffer(memory.data)
         weakref.finalize(lease, idle.append, memory).atexit = False
         return np.frombuffer(lease, dtype).reshape(shape)
+
+    def clear(self) -> None:
+        """Let go of memory that no plane uses; planes that still live take theirs with them."""
+        self._idle = {}

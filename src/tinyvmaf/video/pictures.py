@@ -92,6 +92,8 @@ def plane_view(picture: Picture, number: int, bits: int) -> Plane:
         (H, W) uint8 for 8 bits, else uint16; rows may be padded.
     """
     view = _writable_view(picture, number, bits)
+    if view.strides[0] < 0:
+        view = view.copy()
     view.flags.writeable = False
     return view
 

@@ -123,6 +123,7 @@ class RawVideo(Video):
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
+        self._memory.clear()
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

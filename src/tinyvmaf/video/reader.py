@@ -170,8 +170,9 @@ def _as_planes(item: Item, bits: int, index: int) -> tuple[Plane, ...]:
 
 
 def _read_only(plane: npt.NDArray[Any]) -> Plane:
-    """The same memory, or a copy where the samples of a row do not touch."""
-    tight = plane if plane.strides[1] == plane.itemsize else np.ascontiguousarray(plane)
+    """The same memory, or a copy where the samples of a row do not touch or rows overlap or run backwards."""
+    row = plane.shape[1] * plane.itemsize
+    tight = plane if plane.strides[1] == plane.itemsize and plane.strides[0] >= row else np.array(plane, order="C")
     view = tight.view()
     view.flags.writeable = False
     return view

@@ -157,6 +157,7 @@ class Y4mVideo(Video):
     def close(self) -> None:
         """Close the stream; safe to call twice."""
         self._stream.close()
+        self._memory.clear()
 
 
 def _read_header(stream: BinaryIO, name: str) -> dict[str, str]:

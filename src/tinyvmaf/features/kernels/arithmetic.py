@@ -22,7 +22,7 @@ _EXPONENT_MASK: Final = -0x800000
 
 @numba.njit(inline="always", **FAST)
 def log2(x):
-    """Binary logarithm of a positive, normal float32, to about 4e-7.
+    """Binary logarithm of a positive, normal float32, to about 4e-7 plus the rounding of the result.
 
     Integer steps stay narrowable to 32 bits (mask and subtract, no shift), so sixteen lanes fit one register. The
     polynomial is a minimax fit of log2(1 + m) / m.

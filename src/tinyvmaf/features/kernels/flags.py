@@ -12,7 +12,7 @@ FAST: Final[dict[str, Any]] = {
     "boundscheck": False,
     "error_model": "numpy",
 }
-"""Keyword arguments of every `numba.njit` here."""
+"""Keyword arguments of `numba.njit` for loops that sum."""
 
 ORDERED: Final[dict[str, Any]] = {**FAST, "fastmath": FAST["fastmath"] - {"reassoc"}}
-"""The same for loops without sums over their index, whose terms already stand in the fastest order."""
+"""The same for loops that do not: their terms already stand in the fastest order, or in the only exact one."""

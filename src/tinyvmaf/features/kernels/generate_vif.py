@@ -4,7 +4,7 @@ LLVM vectorises a sum over 17 taps only when it stands written out, with every r
 from the first. This file is the source to read; its output is checked in and a test compares the two. Run
 `python -m tinyvmaf.features.kernels.generate_vif` after a change here.
 
-A tile is a strip of rows and `TILE` columns. Its samples lie in one flat buffer, reference rows first:
+A tile is a strip of rows and `TILE` columns. It passes through four flat buffers:
 
     rows:     | reference: STRIP + 2 R rows of STRIDE | distorted: the same |
     moments:  | E x | E y | E xx | E yy | E xy |        STRIDE each, after the vertical pass; BLOCK rows

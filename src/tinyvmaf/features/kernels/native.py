@@ -126,6 +126,8 @@ def _flatten(argument: Any, kinds: list[str], flat: list[Any]) -> None:
     elif isinstance(argument, np.ndarray):
         if argument.strides[-1] != argument.itemsize:
             raise ValueError("a kernel argument needs a contiguous last axis")
+        if argument.ndim == 2 and argument.strides[0] < argument.shape[1] * argument.itemsize:
+            raise ValueError("the rows of a kernel argument must follow each other")
         kinds.append(f"{argument.dtype.kind}{argument.itemsize}x{argument.ndim}")
         flat.append(argument.ctypes.data)
         flat.append(argument.shape[0])
