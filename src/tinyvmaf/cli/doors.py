@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -9,9 +10,10 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from tinyvmaf.errors import TinyVmafError
+from tinyvmaf.errors import DataError, TinyVmafError
 
 INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(name: str, command: Callable[[], int]) -> int:
@@ -38,6 +40,10 @@ def run(name: str, command: Callable[[], int]) -> int:
         say(name, "interrupted; nothing was written")
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _drop_output()
+            say(name, f"Output cannot be written: {error.strerror}. Make room, or write elsewhere.")
+            return DataError.exit_code
         if os.environ.get("TINYVMAF_DEBUG"):
             raise
         _drop_output()
@@ -68,9 +74,10 @@ def say(name: str, text: str) -> None:
 
     Args:
         name: Program name.
-        text: What to say.
+        text: What to say; control characters, which a file's name may hold, are shown instead of obeyed.
     """
-    print(f"{name}: {text}", file=sys.stderr, flush=True)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    print(f"{name}: {shown}", file=sys.stderr, flush=True)
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:

@@ -1,26 +1,12 @@
-"""`vmaf`: libvmaf's command line on our engine."""
+"""`vmaf`: its door, which loads the rest only where an interrupt is already caught."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
 
-from tinyvmaf._version import __version__
-from tinyvmaf.cli.doors import run, say
-from tinyvmaf.cli.flags import Flag
-from tinyvmaf.cli.libvmaf_args import LibvmafArgs, parse_args, usage
-from tinyvmaf.cli.libvmaf_grammar import ModelSpec
-from tinyvmaf.score.logs.names import log_name
-from tinyvmaf.video.policy import PAIRING_FLAGS, PairingFlag, PairingPolicy
-
-if TYPE_CHECKING:
-    from tinyvmaf.score.compare import NamedModel
-    from tinyvmaf.score.result import Result
-
-PROGRAM = "vmaf"
+from tinyvmaf.cli.doors import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,103 +18,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 2 a user's mistake or a refused pair, 1 a run that failed, 130 interrupted.
     """
-    return run(PROGRAM, lambda: _main(sys.argv[1:] if argv is None else argv))
-
-
-def _main(argv: Sequence[str]) -> int:
-    extra = [_flag(flag) for flag in PAIRING_FLAGS]
-    arguments = parse_args(argv, extra)
-    if arguments.help:
-        print(usage(extra))
-        return 0
-    if arguments.version:
-        say(PROGRAM, f"tinyvmaf {__version__}")
-        return 0
-    _score(arguments)
-    return 0
-
-
-def _flag(flag: PairingFlag) -> Flag:
-    default = getattr(PairingPolicy(), flag.field)
-    if not flag.choices:
-        return Flag(flag.flag[2:], None, flag.help, default=default, constant=flag.value, into=flag.field)
-
-    def parse(text: str) -> str:
-        if text not in flag.choices:
-            raise ValueError(text)
-        return text
-
-    listed = "|".join(flag.choices)
-    return Flag(
-        flag.flag[2:], listed, flag.help, parse=parse, default=default, into=flag.field, rule=f"one of {listed}"
-    )
-
-
-def _score(arguments: LibvmafArgs) -> None:
-    from tinyvmaf._files import check_writable
-    from tinyvmaf.cli.scoring import score_files
-    from tinyvmaf.score.logs import write_log, write_stream
-    from tinyvmaf.score.pipeline import make_feature
-    from tinyvmaf.video.raw import RawFormat
-
-    if arguments.output not in (None, "-"):
-        check_writable(arguments.output, _inputs(arguments))
-    _say_idle(arguments)
-    models = [_load(spec) for spec in arguments.models]
-    features = [make_feature(f.name, dict(f.options)) for f in arguments.features]
-    raw = None
-    if arguments.width is not None:
-        size = (arguments.width, arguments.height, arguments.pixel_format, arguments.bitdepth)
-        raw = RawFormat(*size)  # type: ignore[arg-type]  # the parser saw to it that all four are given
-    policy = replace(
-        PairingPolicy(**{flag.field: arguments.extra[flag.field] for flag in PAIRING_FLAGS}),
-        frame_skip_reference=arguments.frame_skip_ref,
-        frame_skip_distorted=arguments.frame_skip_dist,
-        frame_limit=arguments.frame_cnt or None,
-    )
-    result = score_files(
-        PROGRAM, arguments.reference, arguments.distorted, models=models, features=features, policy=policy, raw=raw,
-        threads=arguments.threads or None, subsample=arguments.subsample or 1, quiet=arguments.quiet,
-    )  # fmt: skip
-    if arguments.output == "-":
-        write_stream(result, sys.stdout, arguments.format, arguments.precision)
-    elif arguments.output is not None:
-        write_log(result, arguments.output, arguments.format, arguments.precision)
-    if arguments.output is None or (sys.stderr.isatty() and not arguments.quiet):
-        _print_means(result, sys.stdout if arguments.output is None else sys.stderr)
-
-
-def _print_means(result: Result, stream: TextIO) -> None:
-    """One line per model as libvmaf prints it; without a model, one per feature."""
-    means = [(score.model, score.name) for score in result.scores] or [(log_name(key), key) for key in result.columns]
-    for shown, key in means:
-        print(f"{shown}: {result.score(key):.6f}", file=stream)
-
-
-def _inputs(arguments: LibvmafArgs) -> list[str]:
-    """Every file that is read."""
-    return [arguments.reference, arguments.distorted, *(spec.path for spec in arguments.models if spec.path)]
-
-
-def _load(spec: ModelSpec) -> NamedModel:
-    from tinyvmaf.score.compare import load_model
-
-    return load_model(
-        spec.version or Path(spec.path or ""),
-        spec.name,
-        disable_clip=spec.disable_clip,
-        enable_transform=spec.enable_transform,
-        overloads=spec.overloads,
-    )
-
-
-def _say_idle(arguments: LibvmafArgs) -> None:
-    """Say which accepted options mean nothing here."""
-    if arguments.quiet:
-        return
-    for name in ("cpumask", "gpumask"):
-        if getattr(arguments, name) is not None:
-            say(
-                PROGRAM,
-                f"note: --{name} is accepted and has no effect: tinyvmaf compiles for the processor it runs on.",
-            )
+    words = sys.argv[1:] if argv is None else argv
+    return run("vmaf", lambda: int(importlib.import_module("tinyvmaf.cli.libvmaf").command(words)))

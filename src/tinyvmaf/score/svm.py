@@ -143,7 +143,7 @@ class SvmModel:
             for start in range(0, len(rows), BLOCK_ROWS):
                 block = slice(start, start + BLOCK_ROWS)
                 result[block] = self._decide(rows[block] * self.slopes[1:] + self.intercepts[1:])
-        rescaled: Column = (result - self.intercepts[0]) / self.slopes[0]
+            rescaled: Column = (result - self.intercepts[0]) / self.slopes[0]
         return rescaled
 
     def finish(self, scores: Column) -> Column:

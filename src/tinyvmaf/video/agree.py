@@ -8,7 +8,7 @@ from fractions import Fraction
 from tinyvmaf.errors import MismatchError
 from tinyvmaf.video.colour import same_matrix, same_primaries, same_transfer
 from tinyvmaf.video.frame import Range, StreamFacts
-from tinyvmaf.video.levels import Verdict
+from tinyvmaf.video.levels import LevelMonitor
 from tinyvmaf.video.policy import Note, PairingPolicy
 
 _ALWAYS_PROGRESSIVE = frozenset({"av1", "vp8", "vp9", "gif", "png", "apng", "webp"})
@@ -57,21 +57,31 @@ class Plan:
         """
         self.notes.append(Note(kind, text))
 
-    def settle_range(self, reference: StreamFacts, verdict: Verdict | None) -> None:
+    def settle_range(self, reference: StreamFacts, levels: LevelMonitor) -> None:
         """Decide an open range by the levels of the first pair.
 
         Args:
             reference: Facts of the reference.
-            verdict: How the levels of the distorted frame lie to those of the reference.
+            levels: Levels of both frames.
+
+        Raises:
+            MismatchError: They do not tell.
         """
         stated = reference.range is not None
-        if verdict == ("squeezed" if stated else "stretched"):
+        which = "distorted video" if stated else "reference"
+        converts = levels.prefers("squeezed" if stated else "stretched")
+        if converts is None:
+            option = "--distorted-range" if stated else "--reference-range"
+            raise MismatchError(
+                f"Both ranges must be known, but the {which} states none, and its levels do not tell which it is.",
+                f"Use {option} limited or {option} full.",
+            )
+        if converts:
             ranges: tuple[Range, Range] = ("full", "limited") if stated else ("limited", "full")
             self.bit_ranges, self.ranges = ranges, (ranges[1], ranges[0])
             what = f"limited: the distorted samples are converted from {ranges[1]} to {ranges[0]} range"
         else:
             what = "full, like the other"
-        which = "distorted video" if stated else "reference"
         self.note("range", f"The {which} states no range; its levels show that it is {what}.")
 
 

@@ -131,7 +131,7 @@ class Pairing:
         if self._open_range:
             self._open_range = False
             other_now = conform_distorted(other, plan, self._turn)
-            plan.settle_range(self.reference, _levels_of(one, other_now).verdict(strict=True))
+            plan.settle_range(self.reference, _levels_of(one, other_now))
             self._content.converted = plan.ranges
         return one, conform_distorted(other, plan, self._turn)
 

@@ -129,7 +129,7 @@ class ContentCheck:
             )
             return
         self._fail(
-            f"The clips must show the same moments, but {place} {other} is {_frames(shift.offset)} {one} "
+            f"The clips must show the same moments, but {place} {other} seems {_frames(shift.offset)} {one} "
             f"({shift.votes} moving frames agree).",
             _STEP_HINT,
         )
@@ -198,7 +198,7 @@ class ContentCheck:
         if repeats and not self._ended:
             shown = ", ".join(str(index) for index in repeats[:8]) + (", ..." if len(repeats) > 8 else "")
             self._notes.append(
-                Note("repeated", f"{len(repeats)} distorted frames show the frame before again: {shown}.")
+                Note("repeated", f"{len(repeats)} distorted frames show a neighbouring reference frame: {shown}.")
             )
 
     def _fail(self, message: str, hint: str) -> None:

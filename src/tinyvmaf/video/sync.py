@@ -80,7 +80,7 @@ class SyncMonitor:
         self._votes = np.zeros(_SLOTS, np.int64)
         self._starts = np.zeros(_SLOTS, np.int64)
         self.repeated: list[int] = []
-        """Pairs, at most 1000, whose distorted frame clearly shows the reference frame before."""
+        """Pairs, at most 1000, whose distorted frame clearly shows the reference frame before or after."""
 
     def push(self, reference: Direction, distorted: Direction, clear: bool = True) -> Shift | None:
         """Add a pair; the verdict comes up to 8 pairs later.
@@ -149,8 +149,8 @@ class SyncMonitor:
         return Shift(best - REACH, int(self._starts[best]), int(self._votes[best]))
 
     def _note_repeat(self, index: int, slots: npt.NDArray[np.int64], preference: Floats) -> None:
-        before = preference[slots == REACH - 1]
-        if before.size and before[0] > 0.8 and len(self.repeated) < 1000:
+        neighbours = preference[np.abs(slots - REACH) == 1]
+        if neighbours.size and neighbours.max() > 0.8 and len(self.repeated) < 1000:
             self.repeated.append(index)
 
 

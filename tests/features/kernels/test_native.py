@@ -32,7 +32,7 @@ LEAST_VECTOR = {
     "%zmm": {"vif": 1390, "adm": 350, "motion": 38},
     "%ymm": {"vif": 1180, "adm": 330, "motion": 17},
 }
-"""Packed multiplications, additions and fused steps by widest register (AVX-512, AVX2): 85 % of those of a good build."""
+"""Packed multiplications, additions and fused steps, by widest register (AVX-512, AVX2): 85 % of a good build."""
 
 ARITHMETIC = r"\bv(?:f(?:n?m)(?:add|sub)\d*|mul|add|sub)"
 MANY = 10
