@@ -16,14 +16,18 @@ def taps(size):
     return np.where(places >= size, 2 * size - 1 - places, places)
 
 
+STEPS = [(2**7, 2**6), (2**21, 2**21), (2**20, 2**19), (2**18, 2**18)]
+"""Fixed point of each scale after the vertical and after the horizontal pass."""
+
+
 def rounded(x, steps):
-    return x if steps is None else np.floor(x * steps + 0.5) / steps
+    return np.floor(x * steps + 0.5) / steps
 
 
-def transform(x, first):
+def transform(x, scale):
     rows = x[taps(x.shape[0])]
-    fine, coarse = (128, 64) if first else (None, None)
-    low = np.einsum("iks,k->is", rows, LOW) - (128 * LOW.sum() if first else 0)
+    fine, coarse = STEPS[scale]
+    low = np.einsum("iks,k->is", rows, LOW) - (128 * LOW.sum() if scale == 0 else 0)
     low, high = rounded(low, fine), rounded(np.einsum("iks,k->is", rows, HIGH), fine)
     columns = taps(x.shape[1])
     bands = [(low, LOW), (high, LOW), (low, HIGH), (high, HIGH)]
@@ -75,7 +79,7 @@ def adm(reference, distorted, bits=8, gain=100.0):
     total, scales = np.zeros(2), []
     for scale in range(4):
         first = scale == 0
-        (x, *original), (y, *test) = transform(x, first), transform(y, first)
+        (x, *original), (y, *test) = transform(x, scale), transform(y, scale)
         height, width = x.shape
         top, left = max(int(height * 0.1 - 0.5), 0), max(int(width * 0.1 - 0.5), 0)
         inner = slice(top, height - top), slice(left, width - left)

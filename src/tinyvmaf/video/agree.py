@@ -63,26 +63,16 @@ class Plan:
         Args:
             reference: Facts of the reference.
             levels: Levels of both frames.
-
-        Raises:
-            MismatchError: They do not tell.
         """
         stated = reference.range is not None
-        which = "distorted video" if stated else "reference"
-        converts = levels.prefers("squeezed" if stated else "stretched")
-        if converts is None:
-            option = "--distorted-range" if stated else "--reference-range"
-            raise MismatchError(
-                f"Both ranges must be known, but the {which} states none, and its levels do not tell which it is.",
-                f"Use {option} limited or {option} full.",
-            )
-        if converts:
+        if levels.prefers("squeezed" if stated else "stretched"):
             ranges: tuple[Range, Range] = ("full", "limited") if stated else ("limited", "full")
             self.bit_ranges, self.ranges = ranges, (ranges[1], ranges[0])
             what = f"limited: the distorted samples are converted from {ranges[1]} to {ranges[0]} range"
         else:
             what = "full, like the other"
-        self.note("range", f"The {which} states no range; its levels show that it is {what}.")
+        which = "distorted video" if stated else "reference"
+        self.note("range", f"The {which} states no range; by its levels it is {what}.")
 
 
 def agree(reference: StreamFacts, distorted: StreamFacts, policy: PairingPolicy, chroma_needed: bool) -> Plan:

@@ -80,26 +80,20 @@ class LevelMonitor:
                 return name
         return None
 
-    def prefers(self, scale: Verdict) -> bool | None:
+    def prefers(self, scale: Verdict) -> bool:
         """Whether the levels lie nearer to another scale than to the same one, however coarse the encode.
 
-        Seen from the reference, an encoder that blurs makes every clip look squeezed; seen from the distorted clip, one
-        that adds noise does. Where the two disagree, the mean decides, which neither moves.
+        Seen from the reference, an encoder that leaves out detail makes every clip look squeezed. So the distorted clip
+        is brought back to the reference's scale, and what is left counts there.
 
         Args:
             scale: The other scale.
 
         Returns:
-            True or False, None where the levels do not tell.
+            True or False; False where nothing tells.
         """
         gain, lift = next((gain, lift) for name, gain, lift in _SCALES if name == scale)
-        same, other = self.error(1.0, 0.0), self.error(gain, lift)
-        forth, back = other < same, other / gain**2 < same
-        if forth == back or abs(same - other) < _NOTICEABLE:
-            return forth
-        count, x, y = self.sums[:3]
-        nearer = abs(y - x) - abs(y - gain * x - lift * count)
-        return nearer > 0 if abs(nearer) > _MEAN_TOLERANCE * count else None
+        return self.error(gain, lift) / gain**2 < self.error(1.0, 0.0) - _NOTICEABLE
 
     def foreign(self) -> bool:
         """Whether the samples differ by more than any encode of the same samples would."""

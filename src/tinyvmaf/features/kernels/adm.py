@@ -37,6 +37,7 @@ CUBES: Final = 17
 TAPS: Final = (15826, 27411, 7345, -4240)
 """Daubechies-2 low-pass taps over 32768, as libvmaf's integer extractor has them; the high-pass is its mirror."""
 
+T0, T1, T2, T3 = (float(tap) for tap in TAPS)
 L0, L1, L2, L3 = (tap / 32768 for tap in TAPS)
 STEP_0, STEP_1, STEP_2, STEP_3 = (f4((tap >> 7) / 512) for tap in TAPS)
 FINE_0, FINE_1, FINE_2, FINE_3 = (f4((tap & 127) / 65536) for tap in TAPS)
@@ -50,6 +51,12 @@ COSINE_SQUARED: Final = f4(np.cos(np.pi / 180) ** 2)
 
 STEPS_1, STEPS_2, STEPS_3 = 2.0**11, 2.0**8, 2.0**5
 """Fixed-point steps of the squared reference bands at the coarse scales."""
+
+SHIFTS_1 = (1.0, 2.0**-15, 2.0**-21)
+SHIFTS_2 = (2.0**-16, 2.0**-16, 2.0**-19)
+SHIFTS_3 = (2.0**-16, 2.0**-15, 2.0**-18)
+"""Fixed point of each coarse scale's transform: shifts of the vertical and the horizontal pass, step of the result. Exact,
+because a coefficient that lies at the angle threshold counts in full or not at all."""
 
 BIAS_1, BIAS_2, BIAS_3 = 27 / 2.0**25, 27 / 2.0**23, 27 / 2.0**22
 """libvmaf rounds each of the 27 terms of a masking threshold down by a whole step on average, its sign being lost to an
@@ -156,15 +163,16 @@ def transform_fine(source, exact, width, row, line, low, slots, first, bands):
 
 
 @numba.njit(**FAST)
-def transform(source, unit, width, row, line, low, slots, first, bands):
-    """One row of the wavelet transform of a low band, in float64: the next scale grows from its low band.
+def transform(source, steps, width, row, line, low, slots, first, bands):
+    """One row of the wavelet transform of a low band, in libvmaf's fixed point: whole numbers of steps in float64.
 
     Args:
         source: (H, stride) plane; `width` columns count.
-        unit: Factor that brings its values to 8-bit units.
+        steps: What the vertical and the horizontal sums are multiplied by before they are rounded, and the step of the
+            result in 8-bit units: see SHIFTS.
         row, slots, first, bands: See `transform_fine`.
         line: Work row for both vertical results, 4 * SLOT long.
-        low: Row of the low band, (width + 1) // 2.
+        low: Row of the low band, (width + 1) // 2, in steps of the result.
     """
     height = source.shape[0]
     half = (width + 1) // 2
@@ -174,18 +182,20 @@ def transform(source, unit, width, row, line, low, slots, first, bands):
     r3 = source[fold(2 * row + 2, height)]
     under = line[MARGIN : MARGIN + width]
     over = line[2 * SLOT + MARGIN : 2 * SLOT + MARGIN + width]
-    c0, c1, c2, c3 = L0 * unit, L1 * unit, L2 * unit, L3 * unit
+    vertical, horizontal, step = steps
+    c0, c1, c2, c3 = T0 * vertical, T1 * vertical, T2 * vertical, T3 * vertical
     for j in range(width):
         s0 = f8(r0[j])
         s1 = f8(r1[j])
         s2 = f8(r2[j])
         s3 = f8(r3[j])
-        under[j] = c0 * s0 + c1 * s1 + c2 * s2 + c3 * s3
-        over[j] = c3 * s0 - c2 * s1 + c1 * s2 - c0 * s3
+        under[j] = np.floor(0.5 + c0 * s0 + c1 * s1 + c2 * s2 + c3 * s3)
+        over[j] = np.floor(0.5 + c3 * s0 - c2 * s1 + c1 * s2 - c0 * s3)
     extend(line, width)
     t = line[MARGIN - 1 : MARGIN + 2 * half + 1]
+    k0, k1, k2, k3 = T0 * horizontal, T1 * horizontal, T2 * horizontal, T3 * horizontal
     for j in range(half):
-        low[j] = L0 * t[2 * j] + L1 * t[2 * j + 1] + L2 * t[2 * j + 2] + L3 * t[2 * j + 3]
+        low[j] = np.floor(0.5 + k0 * t[2 * j] + k1 * t[2 * j + 1] + k2 * t[2 * j + 2] + k3 * t[2 * j + 3])
     if bands:
         base = first * SLOT + MARGIN
         h = slots[base : base + half]
@@ -193,11 +203,11 @@ def transform(source, unit, width, row, line, low, slots, first, bands):
         d = slots[base + 2 * SLOT : base + 2 * SLOT + half]
         o = line[2 * SLOT + MARGIN - 1 : 2 * SLOT + MARGIN + 2 * half + 1]
         for j in range(half):
-            v[j] = L3 * t[2 * j] - L2 * t[2 * j + 1] + L1 * t[2 * j + 2] - L0 * t[2 * j + 3]
+            v[j] = np.floor(0.5 + k3 * t[2 * j] - k2 * t[2 * j + 1] + k1 * t[2 * j + 2] - k0 * t[2 * j + 3]) * step
         for j in range(half):
-            h[j] = L0 * o[2 * j] + L1 * o[2 * j + 1] + L2 * o[2 * j + 2] + L3 * o[2 * j + 3]
+            h[j] = np.floor(0.5 + k0 * o[2 * j] + k1 * o[2 * j + 1] + k2 * o[2 * j + 2] + k3 * o[2 * j + 3]) * step
         for j in range(half):
-            d[j] = L3 * o[2 * j] - L2 * o[2 * j + 1] + L1 * o[2 * j + 2] - L0 * o[2 * j + 3]
+            d[j] = np.floor(0.5 + k3 * o[2 * j] - k2 * o[2 * j + 1] + k1 * o[2 * j + 2] - k0 * o[2 * j + 3]) * step
 
 
 @numba.njit(inline="always", **FAST)
@@ -350,14 +360,15 @@ def add_row(slots, first, left, count, weights, row, sums):
 
 @numba.njit(**FAST)
 def scale(
-    reference, distorted, exact, unit, width, gain, straight, diagonal, steps, bias, masked_steps, weights,
+    reference, distorted, exact, shifts, width, gain, straight, diagonal, steps, bias, masked_steps, weights,
     low_x, low_y, slots, line, sums,
 ):  # fmt: skip
     """Sums of one scale.
 
     Args:
         reference, distorted: (H, stride) planes; `width` columns count.
-        exact, unit: See `transform_fine` and `transform`.
+        exact: See `transform_fine`.
+        shifts: `steps` of `transform`.
         gain: Largest enhancement gain.
         straight, diagonal: CSF weight of the h and v bands, and of the d band.
         steps: See `cubes`.
@@ -384,8 +395,8 @@ def scale(
                 transform_fine(reference, exact, width, i, line, low_x[i], slots, 0, needed)
                 transform_fine(distorted, exact, width, i, line, low_y[i], slots, DISTORTED, needed)
             else:
-                transform(reference, unit, width, i, line, low_x[i], slots, 0, needed)
-                transform(distorted, unit, width, i, line, low_y[i], slots, DISTORTED, needed)
+                transform(reference, shifts, width, i, line, low_x[i], slots, 0, needed)
+                transform(distorted, shifts, width, i, line, low_y[i], slots, DISTORTED, needed)
         if needed:
             mask = MASK + i % 3
             decouple(slots, start, end - start, RESTORED + 3 * (i % 2), mask, gain, straight, diagonal, steps)
@@ -439,7 +450,7 @@ def frame(
         csf: (4, 2) float64: CSF weight of the straight and the diagonal bands, scale by scale.
         weights: (H, W) float32, or None for all ones.
         x1 .. w4: Low bands and weights, each half (rounded up) as large as the one before: x1 and y1 are int16 in steps
-            of 1/64, x2 to y4 float64, weights float32.
+            of 1/64, x2 to y4 float64 in steps of SHIFTS_1 to SHIFTS_3, weights float32.
         slots, line: Work buffers, BUFFER and 4 * SLOT long, float32.
         wide_slots, wide_line: The same in float64.
         sums: (4, 7) float64, see `scale`.
@@ -454,18 +465,18 @@ def frame(
         halve(w3, eighth, w4)
     # The first scale is fixed point of few bits, which float32 holds exactly; the others carry more.
     scale(
-        reference, distorted, exact, 1.0, width, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), None, w1,
+        reference, distorted, exact, SHIFTS_1, width, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), None, w1,
         x1, y1, slots, line, sums[0],
     )  # fmt: skip
     scale(
-        x1, y1, None, 1 / 64, half, gain, csf[1, 0], csf[1, 1], STEPS_1, BIAS_1, MASKED_STEPS_1, w2,
+        x1, y1, None, SHIFTS_1, half, gain, csf[1, 0], csf[1, 1], STEPS_1, BIAS_1, MASKED_STEPS_1, w2,
         x2, y2, wide_slots, wide_line, sums[1],
     )  # fmt: skip
     scale(
-        x2, y2, None, 1.0, quarter, gain, csf[2, 0], csf[2, 1], STEPS_2, BIAS_2, MASKED_STEPS_2, w3,
+        x2, y2, None, SHIFTS_2, quarter, gain, csf[2, 0], csf[2, 1], STEPS_2, BIAS_2, MASKED_STEPS_2, w3,
         x3, y3, wide_slots, wide_line, sums[2],
     )  # fmt: skip
     scale(
-        x3, y3, None, 1.0, eighth, gain, csf[3, 0], csf[3, 1], STEPS_3, BIAS_3, MASKED_STEPS_3, w4,
+        x3, y3, None, SHIFTS_3, eighth, gain, csf[3, 0], csf[3, 1], STEPS_3, BIAS_3, MASKED_STEPS_3, w4,
         x4, y4, wide_slots, wide_line, sums[3],
     )  # fmt: skip

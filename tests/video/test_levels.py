@@ -1,0 +1,48 @@
+"""Which luma scale a distorted clip is on, told from samples that an encoder has blurred or buried in noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinyvmaf.video.levels import LevelMonitor
+
+LIMITED = 219 / 255
+
+
+def _texture(mean=90.0, spread=45.0, shape=(48, 160)):
+    rng = np.random.default_rng(3)
+    coarse = np.kron(rng.standard_normal((6, 20)), np.ones((8, 8)))
+    return np.clip(mean + spread * (0.8 * coarse + 0.6 * rng.standard_normal(shape)), 16, 235).astype(np.float32)
+
+
+def _coarse(x):
+    """Blocks of 4 x 4 by their means: detail is left out."""
+    rows, columns = x.shape
+    return np.kron(x.reshape(rows // 4, 4, columns // 4, 4).mean((1, 3)), np.ones((4, 4)))
+
+
+DAMAGES = {
+    "nothing": lambda x: x,
+    "coarse": _coarse,
+    "noise": lambda x: x + 10 * np.random.default_rng(4).standard_normal(x.shape),
+}
+SCALES = {"stretched": lambda x: (x - 16) / LIMITED, "squeezed": lambda x: x * LIMITED + 16}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_scale_is_told_through_damage(scale, moved, damage):
+    x = _texture()
+    levels = LevelMonitor()
+    levels.push(x, DAMAGES[damage](SCALES[scale](x) if moved else x).astype(np.float32))
+    assert levels.prefers(scale) is moved
+
+
+def test_identical_levels_are_on_the_same_scale():
+    x = _texture()
+    levels = LevelMonitor()
+    levels.push(x, x)
+    assert levels.prefers("stretched") is False
+    assert levels.prefers("squeezed") is False
