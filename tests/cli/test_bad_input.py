@@ -222,7 +222,7 @@ def test_a_full_device(words, prepared, monkeypatch):
 def test_full_and_broken_standard_output(program, words, prepared):
     with open("/dev/full", "w") as full:
         done = process(program, *words.split(), cwd=prepared, stdout=full)
-    assert (done.code, len(done.lines)) == (1, 1), done
+    assert (done.code, len(done.lines)) == (2, 1), done
     assert "No space left on device" in done.err
     reader, writer = os.pipe()
     os.close(reader)
