@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from tinyvmaf.errors import MismatchError
 from tinyvmaf.video.frame import FramePair, Range
 from tinyvmaf.video.levels import LevelMonitor, Verdict
@@ -61,7 +64,8 @@ class ContentCheck:
         self._open_range, self._open_transfer, self.converted = open_range, open_transfer, converted
         self.levels = LevelMonitor()
         self._sync = SyncMonitor()
-        self._opening: list[tuple[Direction, Direction]] = []
+        self._opening: npt.NDArray[np.float32] | None = None
+        self._opened = 0
         self._sameness: list[tuple[float, float]] = []
         self._shown = [0, 0]
         self._ended = False
@@ -112,7 +116,7 @@ class ContentCheck:
             if len(self._sameness) == _WINDOW:
                 self._judge_sameness()
         if index < _OPENING:
-            self._opening.append((direction(halve(one)), direction(halve(other))))
+            self._open(direction(halve(one)), direction(halve(other)))
         elif index == _OPENING:
             self._judge_opening()
         self._judge_shift(self._sync.push(reference, distorted, contrasts[0] >= _TEXTURED and contrasts[1] >= _VISIBLE))
@@ -134,11 +138,19 @@ class ContentCheck:
             _STEP_HINT,
         )
 
+    def _open(self, reference: Direction, distorted: Direction) -> None:
+        """Keep a pair of the opening, in one block that the search takes as it is: megabytes for large frames."""
+        if self._opening is None:
+            self._opening = np.empty((2, _OPENING, reference.size), np.float32)
+        self._opening[:, self._opened] = reference, distorted
+        self._opened += 1
+
     def _judge_opening(self) -> None:
-        opening, self._opening = self._opening, []
-        if len(opening) < 5 or self._ended:
+        opening, self._opening = self._opening, None
+        count, self._opened = self._opened, 0
+        if opening is None or count < 5 or self._ended:
             return
-        found = find_offset([one for one, _ in opening], [other for _, other in opening], len(opening))
+        found = find_offset(opening[0, :count], opening[1, :count], count)
         if found.offset:
             self._fail(
                 f"The clips must show the same moments, but {self._names[1]} is {_frames(found.offset)} "

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from tinyvmaf.video.thumbnails import Direction
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Directions: TypeAlias = "list[Direction] | npt.NDArray[np.float32]"
 
 REACH = 8
 """Frames before and after that every distorted frame is compared with."""
@@ -167,19 +168,19 @@ class Search:
     moving: bool
 
 
-def find_offset(references: list[Direction], distorted: list[Direction], reach: int) -> Search:
+def find_offset(references: Directions, distorted: Directions, reach: int) -> Search:
     """Find the one offset at which the first frames of both clips show the same pictures.
 
     Args:
-        references: Directions of the first reference frames.
+        references: Directions of the first reference frames, in a list or as rows.
         distorted: Directions of the first distorted frames.
         reach: Largest offset tried, in frames, either way.
 
     Returns:
         The offset that every other one loses against, if there is such a one.
     """
-    rows = np.stack(references)
-    columns = np.stack(distorted)
+    rows = np.asarray(references)
+    columns = np.asarray(distorted)
     apart, moved = 1 - columns @ rows.T, 1 - rows @ rows.T
     apart[~columns.any(axis=1)] = np.nan
     apart[:, ~rows.any(axis=1)] = np.nan
