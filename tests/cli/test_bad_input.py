@@ -267,6 +267,15 @@ def test_commands_may_run_in_a_thread(prepared):
     assert codes == [2]
 
 
+@pytest.fixture
+def heeded_interrupts():
+    """Programs ignore Ctrl-C where their parent does, as everything does that a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["waiting for input", "scoring"])
