@@ -175,6 +175,24 @@ def unsigned(text: str) -> int:
     return value
 
 
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """A reader of options that take one of a few words.
+
+    Args:
+        choices: The words.
+
+    Returns:
+        A function that gives the word back, or raises ValueError.
+    """
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
 def help_text(flags: Sequence[Flag]) -> str:
     """One line per option.
 

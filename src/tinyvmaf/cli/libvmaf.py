@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from tinyvmaf._version import __version__
 from tinyvmaf.cli.doors import say
-from tinyvmaf.cli.flags import Flag
+from tinyvmaf.cli.flags import Flag, one_of
 from tinyvmaf.cli.libvmaf_args import LibvmafArgs, parse_args, usage
 from tinyvmaf.cli.libvmaf_grammar import ModelSpec
 from tinyvmaf.score.logs.names import log_name
@@ -51,16 +51,11 @@ def _flag(flag: PairingFlag) -> Flag:
     default = getattr(PairingPolicy(), flag.field)
     if not flag.choices:
         return Flag(flag.flag[2:], None, flag.help, default=default, constant=flag.value, into=flag.field)
-
-    def parse(text: str) -> str:
-        if text not in flag.choices:
-            raise ValueError(text)
-        return text
-
     listed = "|".join(flag.choices)
     return Flag(
-        flag.flag[2:], listed, flag.help, parse=parse, default=default, into=flag.field, rule=f"one of {listed}"
-    )
+        flag.flag[2:], listed, flag.help, parse=one_of(flag.choices), default=default, into=flag.field,
+        rule=f"one of {listed}",
+    )  # fmt: skip
 
 
 def _score(arguments: LibvmafArgs) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from tinyvmaf.cli.flags import Flag, help_text, parse_flags, unsigned
+from tinyvmaf.cli.flags import Flag, help_text, one_of, parse_flags, unsigned
 from tinyvmaf.cli.libvmaf_grammar import FeatureSpec, ModelSpec, parse_feature, parse_model
 from tinyvmaf.errors import UsageError
 from tinyvmaf.score.logs.names import LOG_NAMES, log_name
@@ -20,6 +20,7 @@ from tinyvmaf.video.base import MAX_SIDE, check_side
 MAX_MODELS = 32
 MAX_FEATURES = 32
 FORMATS = ("xml", "json", "csv", "sub")
+CHROMA = ("420", "422", "444", "400")
 RAW = ("width", "height", "pixel_format", "bitdepth")
 
 _PRESETS: dict[str, tuple[str, ...]] = {
@@ -85,15 +86,6 @@ class LibvmafArgs:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(text)
-        return text
-
-    return parse
-
-
 def _side(name: str) -> Callable[[str], int]:
     return lambda text: check_side(name, unsigned(text))
 
@@ -107,6 +99,7 @@ def _bits(text: str) -> int:
 
 def _preset(name: str) -> Callable[[str], NoReturn]:
     def refuse(text: str) -> NoReturn:
+        """Name what of the preset is missing."""
         missing = _PRESETS.get(f"{name} {text}")
         if missing is None:
             known = ", ".join(preset.split()[1] for preset in _PRESETS if preset.startswith(name))
@@ -137,7 +130,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("distorted", "FILE", "distorted video", "d"),
     Flag("width", "N", "width of raw video", "w", _side("width"), rule=_SIDE_RULE),
     Flag("height", "N", "height of raw video", "h", _side("height"), rule=_SIDE_RULE),
-    Flag("pixel_format", "420|422|444|400", "chroma format of raw video", "p", _choice("420", "422", "444", "400")),
+    Flag("pixel_format", "|".join(CHROMA), "chroma format of raw video", "p", one_of(CHROMA)),
     Flag("bitdepth", "8|10|12|16", "bits per sample of raw video", "b", _bits),
     Flag("model", "KEY=VALUE:...", "version=NAME or path=FILE, name=NAME", "m", parse_model, repeat=True),
     Flag("feature", "NAME[=KEY=VALUE:...]", "measure this too", parse=parse_feature, repeat=True),

@@ -176,11 +176,7 @@ def compare(
     if all(isinstance(video, str) and video == "-" for video in (reference, distorted)):
         raise UsageError("Only one of the two videos can come from standard input, but both are named '-'.")
     loaded = [m if isinstance(m, NamedModel) else load_model(m) for m in _several(models)]
-    extra = [f if isinstance(f, Feature) else make_feature(f) for f in _several(features)]
-    wanted = needed_features((m.model for m in loaded), extra)
-    if not wanted:
-        raise UsageError("There is nothing to measure: neither a model nor a feature is asked for.")
-    _check_names(loaded, wanted)
+    wanted = _wanted(loaded, [f if isinstance(f, Feature) else make_feature(f) for f in _several(features)])
     chroma = any(feature.planes == "all" for feature in wanted)
     started = time.perf_counter()
     with (
@@ -203,6 +199,15 @@ def _checked_threads(threads: int | None) -> int:
 
 def _several(items: Any) -> Sequence[Any]:
     return (items,) if isinstance(items, str | os.PathLike | NamedModel | Feature) else items
+
+
+def _wanted(models: Sequence[NamedModel], extra: Sequence[Feature]) -> list[Feature]:
+    """Every feature that has to be measured, after checking that there is one and that names differ."""
+    wanted = needed_features((m.model for m in models), extra)
+    if not wanted:
+        raise UsageError("There is nothing to measure: neither a model nor a feature is asked for.")
+    _check_names(models, wanted)
+    return wanted
 
 
 def _check_names(models: Sequence[NamedModel], features: Sequence[Feature]) -> None:

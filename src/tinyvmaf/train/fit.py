@@ -71,6 +71,7 @@ class _Problem:
         return np.where(self.y < low, np.maximum(error, 0.0), error)
 
     def loss(self, flat: Array, shape: Weights) -> tuple[float, Array]:
+        """The loss at a vector of all parameters, and its gradient; `shape` tells how to take the vector apart."""
         weights = shape.like(flat)
         output, first, second = forward(weights, self.x)
         error = self._error(output)

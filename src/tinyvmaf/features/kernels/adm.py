@@ -88,6 +88,35 @@ def extend(line, width):
         line[base + width + 2] = line[base + max(width - 1, 1)]
 
 
+@numba.njit(inline="always", **FAST)
+def four_rows(source, row):
+    """The rows that one output row of the transform is made from."""
+    height = source.shape[0]
+    return (
+        source[fold(2 * row - 1, height)],
+        source[fold(2 * row, height)],
+        source[fold(2 * row + 1, height)],
+        source[fold(2 * row + 2, height)],
+    )
+
+
+@numba.njit(inline="always", **FAST)
+def vertical_results(line, width):
+    """Where the low-pass and the high-pass of the vertical step lie in the work row."""
+    return line[MARGIN : MARGIN + width], line[2 * SLOT + MARGIN : 2 * SLOT + MARGIN + width]
+
+
+@numba.njit(inline="always", **FAST)
+def band_rows(slots, first, half):
+    """Rows of the h, v and d bands from slot `first` on."""
+    base = first * SLOT + MARGIN
+    return (
+        slots[base : base + half],
+        slots[base + SLOT : base + SLOT + half],
+        slots[base + 2 * SLOT : base + 2 * SLOT + half],
+    )
+
+
 @numba.njit(**ORDERED)
 def transform_fine(source, exact, width, row, line, low, slots, first, bands):
     """One row of the first scale's wavelet transform, in libvmaf's fixed point: all samples are whole numbers of steps.
@@ -103,14 +132,9 @@ def transform_fine(source, exact, width, row, line, low, slots, first, bands):
         first: Slot of the h band; v and d follow.
         bands: Whether the h, v and d rows are needed.
     """
-    height = source.shape[0]
     half = (width + 1) // 2
-    r0 = source[fold(2 * row - 1, height)]
-    r1 = source[fold(2 * row, height)]
-    r2 = source[fold(2 * row + 1, height)]
-    r3 = source[fold(2 * row + 2, height)]
-    under = line[MARGIN : MARGIN + width]
-    over = line[2 * SLOT + MARGIN : 2 * SLOT + MARGIN + width]
+    r0, r1, r2, r3 = four_rows(source, row)
+    under, over = vertical_results(line, width)
     if exact is None:
         c0, c1, c2, c3 = f4(L0 * 128), f4(L1 * 128), f4(L2 * 128), f4(L3 * 128)
         for j in range(width):
@@ -143,10 +167,7 @@ def transform_fine(source, exact, width, row, line, low, slots, first, bands):
         whole = np.floor(steps)
         low[j] = i2(whole + np.floor((steps - whole) + fine))
     if bands:
-        base = first * SLOT + MARGIN
-        h = slots[base : base + half]
-        v = slots[base + SLOT : base + SLOT + half]
-        d = slots[base + 2 * SLOT : base + 2 * SLOT + half]
+        h, v, d = band_rows(slots, first, half)
         o = line[2 * SLOT + MARGIN - 1 : 2 * SLOT + MARGIN + 2 * half + 1]
         k0, k1, k2, k3 = f4(L0 / 2), f4(L1 / 2), f4(L2 / 2), f4(L3 / 2)
         for j in range(half):
@@ -174,14 +195,9 @@ def transform(source, steps, width, row, line, low, slots, first, bands):
         line: Work row for both vertical results, 4 * SLOT long.
         low: Row of the low band, (width + 1) // 2, in steps of the result.
     """
-    height = source.shape[0]
     half = (width + 1) // 2
-    r0 = source[fold(2 * row - 1, height)]
-    r1 = source[fold(2 * row, height)]
-    r2 = source[fold(2 * row + 1, height)]
-    r3 = source[fold(2 * row + 2, height)]
-    under = line[MARGIN : MARGIN + width]
-    over = line[2 * SLOT + MARGIN : 2 * SLOT + MARGIN + width]
+    r0, r1, r2, r3 = four_rows(source, row)
+    under, over = vertical_results(line, width)
     vertical, horizontal, step = steps
     c0, c1, c2, c3 = T0 * vertical, T1 * vertical, T2 * vertical, T3 * vertical
     for j in range(width):
@@ -197,10 +213,7 @@ def transform(source, steps, width, row, line, low, slots, first, bands):
     for j in range(half):
         low[j] = np.floor(0.5 + k0 * t[2 * j] + k1 * t[2 * j + 1] + k2 * t[2 * j + 2] + k3 * t[2 * j + 3])
     if bands:
-        base = first * SLOT + MARGIN
-        h = slots[base : base + half]
-        v = slots[base + SLOT : base + SLOT + half]
-        d = slots[base + 2 * SLOT : base + 2 * SLOT + half]
+        h, v, d = band_rows(slots, first, half)
         o = line[2 * SLOT + MARGIN - 1 : 2 * SLOT + MARGIN + 2 * half + 1]
         for j in range(half):
             v[j] = np.floor(0.5 + k3 * t[2 * j] - k2 * t[2 * j + 1] + k1 * t[2 * j + 2] - k0 * t[2 * j + 3]) * step
