@@ -306,9 +306,44 @@ def test_a_truncated_mp4_is_refused_when_opened(tmp_path):
         open_video(path)
 
 
-def test_a_clearly_truncated_matroska_is_refused_at_its_end(tmp_path):
+@pytest.mark.parametrize("ending", ["mkv", "avi"])
+@pytest.mark.parametrize("left", [0.97, 0.8, 0.5])
+def test_a_file_shorter_than_its_header_says_is_refused_when_opened(ending, left, tmp_path):
+    path = encode(tmp_path / f"a.{ending}", noise(32, 32, count=40))
+    size = path.stat().st_size
+    with path.open("r+b") as stream:
+        stream.truncate(int(size * left))
+    with pytest.raises(TruncatedVideoError, match=f"states {size} bytes, but the file has {int(size * left)}"):
+        open_video(path)
+
+
+def test_a_stream_that_never_knew_its_length_is_read(tmp_path):
+    encode(tmp_path / "a.mkv", noise(32, 32, count=5))
+    with av.open(str(tmp_path / "a.mkv")) as source, (tmp_path / "live.mkv").open("wb") as live:
+        target = av.open(_Unseekable(live), "w", format="matroska")
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+        target.close()
+    with open_video(tmp_path / "live.mkv") as video:
+        assert len(list(video)) == 5
+
+
+class _Unseekable:
+    """What a pipe offers."""
+
+    def __init__(self, stream):
+        self.write = stream.write
+
+
+def test_a_clearly_truncated_stream_without_a_length_is_refused_at_its_end(tmp_path):
     path = encode(tmp_path / "a.mkv", noise(32, 32, count=80))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    data = bytearray(path.read_bytes())
+    place = data.index(bytes.fromhex("18538067")) + 4
+    data[place : place + 8] = b"\x01" + b"\xff" * 7
+    path.write_bytes(data[: len(data) // 2])
     with open_video(path) as video, pytest.raises((TruncatedVideoError, UnreadableVideoError)):
         list(video)
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, nullcontext
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import av
 import av.error
@@ -20,6 +20,7 @@ from av.video.stream import VideoStream as Stream
 
 from tinyvmaf.errors import TruncatedVideoError, UnreadableVideoError
 from tinyvmaf.video.base import MAX_SIDE, Planes, Video, check_file, check_samples
+from tinyvmaf.video.extent import HEAD, stated_bytes
 from tinyvmaf.video.frame import Frame
 from tinyvmaf.video.pictures import Converter, Picture, plane_views
 from tinyvmaf.video.stream_facts import is_still, stated_duration, stream_facts, target_format
@@ -35,6 +36,7 @@ _ONLY_LOGS_DAMAGE = "ffv1"
 """Codec whose decoder paints over a slice with a wrong checksum and only writes that to the log."""
 _TAG_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 """Tags that are not UTF-8 must not refuse a video; from version 19 on the library replaces them itself."""
+_CUT_HINT = "The file is truncated; copy or write it again."
 _DECODER_OPTIONS = {
     # Without "explode" some decoders paint over the damage and say nothing.
     "err_detect": "crccheck+explode",
@@ -55,7 +57,7 @@ class ContainerVideo(Video):
 
     Raises:
         UnreadableVideoError: Not a video, no video stream, or its first frame cannot be decoded.
-        TruncatedVideoError: The file is shorter than its index says.
+        TruncatedVideoError: The file is shorter than its header or its index says.
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1, planes: Planes = "all") -> None:
@@ -203,6 +205,7 @@ def _open_stream(name: str, files: ExitStack) -> tuple[InputContainer, Stream]:
         raise UnreadableVideoError(f"A video must be a regular file, but {name!r} is not.", hint)
     try:
         handle = files.enter_context(open(name, "rb"))  # noqa: SIM115 - entered in the same breath
+        _check_extent(handle, name)
         options = {"protocol_whitelist": "none", "max_pixels": _DECODER_OPTIONS["max_pixels"]}
         container = files.enter_context(av.open(handle, "r", options=options, buffer_size=BUFFER_BYTES, **_TAG_OPTIONS))
     except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -212,6 +215,14 @@ def _open_stream(name: str, files: ExitStack) -> tuple[InputContainer, Stream]:
             "Raw YUV needs its size, pixel format and bit depth; a truncated file must be written again.",
         ) from error
     return container, _choose_stream(container, name)
+
+
+def _check_extent(handle: BinaryIO, name: str) -> None:
+    """Refuse a file that is shorter than its own header says; leave it at its start."""
+    stated, size = stated_bytes(handle.read(HEAD)), os.fstat(handle.fileno()).st_size
+    handle.seek(0)
+    if stated is not None and stated > size:
+        raise TruncatedVideoError(f"The header of {name} states {stated} bytes, but the file has {size}.", _CUT_HINT)
 
 
 def _choose_stream(container: InputContainer, name: str) -> Stream:
@@ -259,6 +270,5 @@ def _check_index(stream: Stream, name: str) -> None:
     size = os.stat(name).st_size
     if last.pos + last.size > size:
         raise TruncatedVideoError(
-            f"The index of {name} needs {last.pos + last.size} bytes, but the file has {size}.",
-            "The file is truncated; copy or write it again.",
+            f"The index of {name} needs {last.pos + last.size} bytes, but the file has {size}.", _CUT_HINT
         )
