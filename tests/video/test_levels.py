@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clips import degrade, natural, needs_shared
+from tinyvmaf.video.colour import convert_range
 from tinyvmaf.video.levels import LevelMonitor
+from tinyvmaf.video.thumbnails import shrink
 
 LIMITED = 219 / 255
 
@@ -46,3 +49,37 @@ def test_identical_levels_are_on_the_same_scale():
     levels.push(x, x)
     assert levels.prefers("stretched") is False
     assert levels.prefers("squeezed") is False
+
+
+@needs_shared
+@pytest.mark.parametrize("clip", ["sam2_cups", "cockatoo", "emulator", "flutter_bee"])
+@pytest.mark.parametrize("crf", [24, 45, 51])
+@pytest.mark.parametrize("ranges", [None, ("limited", "full"), ("full", "limited")])
+def test_a_wrong_tag_shows_in_encodes_down_to_the_worst(clip, crf, ranges):
+    reference = natural(clip, 640, 360, 4)
+    moved = [(convert_range(luma, 8, *ranges) if ranges else luma, *chroma) for luma, *chroma in reference]
+    levels = LevelMonitor()
+    for one, other in zip(reference, degrade(moved, crf), strict=True):
+        levels.push(shrink(one[0], 8), shrink(other[0], 8))
+    assert levels.verdict() == {None: None, "limited": "stretched", "full": "squeezed"}[ranges and ranges[0]]
+
+
+@needs_shared
+@pytest.mark.parametrize("clip", ["sam2_cups", "cockatoo", "emulator", "flutter_bee"])
+@pytest.mark.parametrize(
+    ("grade", "crf", "graded"),
+    [
+        (lambda x: x, 24, False),
+        (lambda x: x, 51, False),
+        (lambda x: x + 15.0, 24, True),
+        (lambda x: (x - 128.0) * 1.25 + 128, 24, True),
+        (lambda x: 255 * (x / 255.0) ** 0.6, 24, True),
+    ],
+)
+def test_another_grading_is_told_from_what_encoders_do(clip, grade, crf, graded):
+    reference = natural(clip, 640, 360, 4)
+    moved = [(np.clip(grade(luma), 0, 255).astype(np.uint8), *chroma) for luma, *chroma in reference]
+    levels = LevelMonitor()
+    for one, other in zip(reference, degrade(moved, crf), strict=True):
+        levels.push(shrink(one[0], 8), shrink(other[0], 8))
+    assert levels.graded() is graded

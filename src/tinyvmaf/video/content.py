@@ -105,6 +105,7 @@ class ContentCheck:
             self._note_repeats()
         if not self._ended:
             self._judge_levels()
+            self._note_levels()
 
     def _push_step(self, index: int, one: Thumbnail, other: Thumbnail) -> None:
         reference, distorted = direction(one), direction(other)
@@ -204,6 +205,17 @@ class ContentCheck:
             f"{lift:+.1f}), as if {one} had {ranges[0]} and {other} {ranges[1]} range.",
             f"Use --reference-range {ranges[0]} --distorted-range {ranges[1]} to convert, or --ignore-range.",
         )
+
+    def _note_levels(self) -> None:
+        if self._check_levels and not self._ended and self.levels.graded():
+            gain, lift = self.levels.line()
+            self._notes.append(
+                Note(
+                    "levels",
+                    f"The luma of {self._names[1]} lies like that of {self._names[0]} times {gain:.2f} {lift:+.0f}: "
+                    "another brightness, contrast or transfer function, which is scored as it is.",
+                )
+            )
 
     def _note_repeats(self) -> None:
         repeats: Sequence[int] = self._sync.repeated

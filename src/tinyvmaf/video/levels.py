@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tinyvmaf.video.thumbnails import Thumbnail
+from tinyvmaf.video.thumbnails import Thumbnail, halve
 
 Verdict: TypeAlias = Literal["squeezed", "stretched"]
 
@@ -22,11 +22,17 @@ _SCALES: tuple[tuple[Verdict, float, float], ...] = (
 )
 _CONVINCING = 0.2
 """Largest part of what "same scale" fails to explain that the other scale may leave."""
+_COARSE, _COARSE_BACK, _COARSE_GAIN = 0.6, 0.1, 0.9
+"""What a coarse encode may leave instead: it takes detail and with it contrast, so that much stays unexplained from the
+reference on and little from the encode back. The last is the least part of the gain that must be left."""
 _GAIN_TOLERANCE = 0.03
-_MEAN_TOLERANCE = 1.0
+_MEAN_TOLERANCE = 1.5
 """In 8-bit code values: a change of contrast around mid-grey by the same gain misses the mean by two."""
 _FOREIGN = 100.0
 """Mean squared difference of thumbnails, in 8-bit code values, that no encode of the same samples reaches."""
+
+_GRADED = 25.0
+"""Squared code values that the best straight line explains and "same scale" does not: a brightness that differs by five."""
 
 
 @dataclass(slots=True)
@@ -46,7 +52,8 @@ class LevelMonitor:
             reference: (bands, columns) float32.
             distorted: (bands, columns) float32.
         """
-        x, y = reference.ravel(), distorted.ravel()
+        # Means of more samples: what an encoder leaves out or a filter adds is less in them, the levels are the same.
+        x, y = halve(reference).ravel(), halve(distorted).ravel()
         new = (x.size, x.sum(), y.sum(), x @ x, x @ y, y @ y)
         self.sums = [total + float(part) for total, part in zip(self.sums, new, strict=True)]
 
@@ -99,6 +106,11 @@ class LevelMonitor:
         """Whether the samples differ by more than any encode of the same samples would."""
         return self.error(1.0, 0.0) > _FOREIGN
 
+    def graded(self) -> bool:
+        """Whether brightness or contrast differ by more than an encoder changes them, seen from either clip."""
+        same = self.error(1.0, 0.0)
+        return all(same - _error(sums, *_line(sums)) > _GRADED for sums in (self.sums, _swapped(self.sums)))
+
     def facts(self) -> dict[str, float]:
         """Gain and lift of the best line, and the root mean squared difference, in 8-bit code values."""
         gain, lift = self.line()
@@ -120,10 +132,16 @@ def _line(sums: list[float]) -> tuple[float, float]:
     return gain, (y - gain * x) / count
 
 
+def _swapped(sums: list[float]) -> list[float]:
+    """The same sums with the clips' roles exchanged."""
+    count, x, y, xx, xy, yy = sums
+    return [count, y, x, yy, xy, xx]
+
+
 def _explains(sums: list[float], gain: float, lift: float, most: float) -> bool:
     """Whether a scale explains the levels in both directions and hits their mean."""
-    count, x, y, xx, xy, yy = sums
-    back = [count, y, x, yy, xy, xx]
+    count, x, y = sums[:3]
+    back = _swapped(sums)
     if count == 0 or abs(y - gain * x - lift * count) > _MEAN_TOLERANCE * count:
         return False
     forth, counter = _line(sums)[0], _line(back)[0]
@@ -131,7 +149,9 @@ def _explains(sums: list[float], gain: float, lift: float, most: float) -> bool:
     outside = forth > gain * (1 + _GAIN_TOLERANCE) or counter * gain > 1 + _GAIN_TOLERANCE
     if textured and outside:
         return False
-    return max(_unexplained(sums, gain, lift), _unexplained(back, 1 / gain, -lift / gain)) < most
+    there, again = _unexplained(sums, gain, lift), _unexplained(back, 1 / gain, -lift / gain)
+    coarse = there < _COARSE and again < _COARSE_BACK and forth >= gain * _COARSE_GAIN
+    return coarse or max(there, again) < most
 
 
 def _unexplained(sums: list[float], gain: float, lift: float) -> float:

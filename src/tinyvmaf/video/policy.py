@@ -99,7 +99,7 @@ class Note:
 
     Attributes:
         kind: A slug: "bits", "range", "scale", "rotation", "chroma", "colour", "rgb", "interlacing", "aspect",
-            "clock", "start", "sync", "length", "repeated", "content", "skip".
+            "clock", "start", "sync", "length", "repeated", "content", "levels".
         text: One sentence.
     """
 

@@ -38,8 +38,8 @@ _PROOF = 3.0
 each down to the worst quality of x264, x265, VP9, MPEG-4 and MPEG-2) stayed below 0.9."""
 _VOTES = 4
 _PLAIN = 0.6
-"""Preference that is no encoder's doing where it lasts. Of 980 sound pairs (10 natural clips, 21 degradations, 11 kinds of
-reference) only one shows it in two moving frames on end, and that one mixes every frame with half of the one before."""
+"""Preference that is no encoder's doing where it lasts. Of 980 sound pairs (10 natural clips, 21 degradations, 11 kinds
+of reference) only one shows it in two moving frames on end, and that one mixes every frame with half of the last."""
 _PLAIN_RUN, _PLAIN_END = 3, 2
 """Moving frames on end with such a preference for one and the same other moment that prove a shift; the second number
 holds at the end of the clips, where nothing follows that would make up for it."""
