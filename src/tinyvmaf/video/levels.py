@@ -32,7 +32,7 @@ _FOREIGN = 100.0
 """Mean squared difference of thumbnails, in 8-bit code values, that no encode of the same samples reaches."""
 
 _GRADED = 25.0
-"""Squared code values that the best straight line explains and "same scale" does not: a brightness that differs by five."""
+"""Squared code values that the best straight line explains and "same scale" does not: brightness that is five off."""
 
 
 @dataclass(slots=True)
