@@ -84,6 +84,7 @@ BAD_VMAF = {
     "other length": ("-r ref.y4m -d short.y4m", "must have the same number of frames"),
     "too small": ("-r tiny.y4m -d tiny.y4m", "at least 16 x 16"),
     "nothing left": (f"{GOOD} --frame_skip_ref 9 --frame_skip_dist 9", "none is left"),
+    "nothing left of one": (f"{GOOD} --frame_skip_dist 99", "none is left after skipping"),
     "both on standard input": ("-r - -d -", "Only one of the two"),
     "device as video": ("-r ref.y4m -d /dev/null", "must carry Y4M"),
     "unknown option": (f"{GOOD} --bogus", "no option --bogus"),

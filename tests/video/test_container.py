@@ -417,3 +417,21 @@ class TestRealClips:
         path = SHARED / "davis2016_480p" / "bear.mp4"
         with open_video(path, threads=2, planes="luma") as video:
             assert sum(1 for _ in video) == len(packet_times(path)) == video.facts.frame_count == 30
+
+
+def test_the_first_of_several_video_streams_is_read_and_the_number_is_stated(tmp_path):
+    frames = {size: noise(size, size, count=3) for size in (32, 64)}
+    with av.open(str(tmp_path / "two.mkv"), "w") as target:
+        streams = [target.add_stream("ffv1", rate=25, width=size, height=size) for size in frames]
+        for stream, clip in zip(streams, frames.values(), strict=True):
+            for index, planes in enumerate(clip):
+                stacked = np.concatenate([plane.ravel() for plane in planes]).reshape(-1, planes[0].shape[1])
+                picture = av.VideoFrame.from_ndarray(stacked, format="yuv420p")
+                picture.pts = index
+                target.mux(stream.encode(picture))
+            target.mux(stream.encode())
+    with open_video(tmp_path / "two.mkv") as video:
+        assert (video.facts.width, video.facts.video_streams) == (32, 2)
+        assert len(list(video)) == 3
+    with open_video(encode(tmp_path / "one.mkv", frames[32])) as video:
+        assert video.facts.video_streams == 1

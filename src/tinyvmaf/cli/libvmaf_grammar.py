@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -96,6 +97,8 @@ def parse_model(text: str) -> ModelSpec:
             raise UsageError(f"--model has no key {key!r}.", _nearest(key, ("version", "path", "name", "disable_clip")))
     if ("version" in words) == ("path" in words):
         raise UsageError(f"--model takes one of version= and path=, not {text!r}.")
+    if os.sep in words.get("version", ""):
+        raise UsageError(f"version= of --model takes a name, not {words['version']!r}.", "Use path= for a file.")
     if len(overloads) > MAX_OVERLOADS:
         raise UsageError(f"--model takes at most {MAX_OVERLOADS} feature options, not {len(overloads)}.")
     return ModelSpec(

@@ -91,6 +91,7 @@ def agree(reference: StreamFacts, distorted: StreamFacts, policy: PairingPolicy,
         MismatchError: They cannot be compared as they are.
     """
     plan = Plan(reference.width, reference.height, max(reference.bits, distorted.bits))
+    _streams(plan, reference, distorted)
     _chroma(plan, reference, distorted, chroma_needed)
     _geometry(plan, reference, distorted, policy)
     _bits(plan, reference, distorted)
@@ -99,6 +100,12 @@ def agree(reference: StreamFacts, distorted: StreamFacts, policy: PairingPolicy,
     _rgb(plan, reference, distorted, policy)
     _interlacing(plan, reference, distorted, policy)
     return plan
+
+
+def _streams(plan: Plan, *both: StreamFacts) -> None:
+    for facts in both:
+        if facts.video_streams > 1:
+            plan.note("streams", f"{facts.name} holds {facts.video_streams} video streams; the first one is read.")
 
 
 def _chroma(plan: Plan, reference: StreamFacts, distorted: StreamFacts, needed: bool) -> None:
@@ -207,17 +214,23 @@ def _range(plan: Plan, reference: StreamFacts, distorted: StreamFacts, policy: P
 
 
 def _colour(plan: Plan, reference: StreamFacts, distorted: StreamFacts, policy: PairingPolicy) -> None:
+    lone: list[str] = []
     for what, one, other, same in (
         ("matrix", reference.matrix, distorted.matrix, same_matrix),
         ("primaries", reference.primaries, distorted.primaries, same_primaries),
         ("transfer", reference.transfer, distorted.transfer, same_transfer),
     ):
-        if one is None or other is None or same(one, other):
+        if one is None or other is None:
+            lone += [f"{what} {value}" for value in (one, other) if value is not None]
+            continue
+        if same(one, other):
             continue
         text = f"{reference.name} states the colour {what} {one} and {distorted.name} {other}"
         if not policy.ignore_colour:
             raise MismatchError(f"Colours must agree, but {text}.", _COLOUR_HINT)
         plan.note("colour", f"As asked, ignored: {text}.")
+    if lone:
+        plan.note("colour", f"Only one clip states {', '.join(lone)}; the other is taken as the same.")
     transfers = (reference.transfer, distorted.transfer)
     plan.open_transfer = None in transfers and bool(_WIDE & set(transfers)) and not policy.ignore_colour
 

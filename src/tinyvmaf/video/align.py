@@ -136,7 +136,7 @@ class Pairing:
         return one, conform_distorted(other, plan, self._turn)
 
     def _check_lengths(self, one: Frame | None, other: Frame | None) -> None:
-        if one is other:
+        if one is other or not self._pairs:
             return
         self._clock.check_rates()  # clips of different rates differ in length, too, and the rate is the cause
         short, long = (self.reference, self.distorted) if one is None else (self.distorted, self.reference)
@@ -286,10 +286,10 @@ def _reopen(facts: StreamFacts) -> Video:
 def _expect(pairing: Pairing, policy: PairingPolicy, skips: list[int]) -> None:
     """Set the expected count, and refuse early what clearly differs in length."""
     lengths = [_length(facts) for facts in (pairing.reference, pairing.distorted)]
-    known = [length - skip for length, skip in zip(lengths, skips, strict=True) if length]
+    known = [max(0, length - skip) for length, skip in zip(lengths, skips, strict=True) if length]
     limit = policy.frame_limit or None
     pairing.expected_count = min([*known, *([limit] if limit else [])], default=None)
-    if len(known) < 2 or limit or policy.truncate or policy.sync:
+    if len(known) < 2 or not min(known) or limit or policy.truncate or policy.sync:
         return
     if min(known) > 1 and pairing._clock.in_doubt():  # the first frames tell whether rates are the reason
         return

@@ -23,13 +23,11 @@ from tinyvmaf.video.base import MAX_SIDE, Planes, Video, check_file, check_sampl
 from tinyvmaf.video.extent import HEAD, stated_bytes
 from tinyvmaf.video.frame import Frame
 from tinyvmaf.video.pictures import Converter, Picture, plane_views
-from tinyvmaf.video.stream_facts import is_still, stated_duration, stream_facts, target_format
+from tinyvmaf.video.stream_facts import is_still, stated_duration, stream_facts, target_format, video_streams
 
 MAX_THREADS = 4
 """Each decoder thread holds a frame of its own: more would cost memory that the score does not need."""
 BUFFER_BYTES = 1 << 18
-_ATTACHED = 1 << 10
-"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC: cover art, not video."""
 _ONE_PICTURE_A_PACKET = ("av1", "vp9", "ffv1", "prores", "mjpeg")
 """Codecs whose every packet shows exactly one picture: fewer pictures mean that the decoder dropped some."""
 _ONLY_LOGS_DAMAGE = "ffv1"
@@ -226,7 +224,7 @@ def _check_extent(handle: BinaryIO, name: str) -> None:
 
 
 def _choose_stream(container: InputContainer, name: str) -> Stream:
-    chosen = next((one for one in container.streams.video if not int(one.disposition) & _ATTACHED), None)
+    chosen = next(iter(video_streams(container)), None)
     if chosen is None:
         kinds = ", ".join(sorted({one.type for one in container.streams})) or "nothing"
         raise UnreadableVideoError(f"{name} must hold a video stream, but holds {kinds} only.", "Name another file.")

@@ -57,6 +57,7 @@ class StreamFacts:
         format: Container or format name ("mov,mp4,m4a", "yuv4mpegpipe", "raw").
         codec: Codec name, "rawvideo" where nothing is coded.
         converted_from: The decoder's pixel format when it had to be converted (RGB, for example), else None.
+        video_streams: Video streams in the file, cover art left out; the first one is read.
     """
 
     name: str
@@ -78,6 +79,7 @@ class StreamFacts:
     format: str = ""
     codec: str = "rawvideo"
     converted_from: str | None = None
+    video_streams: int = 1
 
 
 @dataclass(frozen=True, slots=True)

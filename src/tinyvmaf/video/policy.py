@@ -98,8 +98,8 @@ class Note:
     """Something that was mended or noticed.
 
     Attributes:
-        kind: A slug: "bits", "range", "scale", "rotation", "chroma", "colour", "rgb", "interlacing", "aspect",
-            "clock", "start", "sync", "length", "repeated", "content", "levels".
+        kind: A slug: "streams", "bits", "range", "scale", "rotation", "chroma", "colour", "rgb", "interlacing",
+            "aspect", "clock", "start", "sync", "length", "repeated", "content", "levels".
         text: One sentence.
     """
 

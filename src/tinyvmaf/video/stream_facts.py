@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+_ATTACHED = 1 << 10
+"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC: cover art, not video."""
 _DEPTHS = (8, 9, 10, 12, 14, 16)
 _STATED_DURATION = ("mov", "matroska", "avi", "flv", "asf")
 """Demuxers whose duration comes from the header; others estimate it from the file as it is."""
@@ -30,6 +32,15 @@ def is_still(container: InputContainer) -> bool:
         container: The open file.
     """
     return container.format.name.endswith("_pipe") or container.format.name == "image2"
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams of a file but for cover art, in its order.
+
+    Args:
+        container: The open file.
+    """
+    return [one for one in container.streams.video if not int(one.disposition) & _ATTACHED]
 
 
 def is_rgb(layout: VideoFormat) -> bool:
@@ -110,6 +121,7 @@ def stream_facts(
         format=container.format.name,
         codec=decoder.codec.canonical_name,
         converted_from=converted,
+        video_streams=len(video_streams(container)),
     )
 
 
