@@ -12,7 +12,7 @@ from tinyvmaf.video.ahead import Ahead
 from tinyvmaf.video.colour import convert_range
 from tinyvmaf.video.levels import LevelMonitor
 from tinyvmaf.video.sync import SyncMonitor, find_offset
-from tinyvmaf.video.thumbnails import detail, direction, shrink
+from tinyvmaf.video.thumbnails import detail, direction, halve, shrink
 from tinyvmaf.video.timing import PairClock, show_rate
 
 VECTORS = [direction(shrink(frame, 8)) for frame in scene(60)]
@@ -37,6 +37,20 @@ def test_thumbnails_are_block_means(width, height):
     assert np.array_equal(small, shrink(padded, 8))
     deep = plane.astype(np.uint16) << 8
     assert np.allclose(small, shrink(deep, 16))
+
+
+@pytest.mark.parametrize("shape", [(48, 160), (47, 161), (2, 3)])
+def test_halves_are_means_of_four(shape):
+    small = np.random.default_rng(0).random(shape, np.float32) * 255
+    even = small[: shape[0] // 2 * 2, : shape[1] // 2 * 2]
+    wanted = even.reshape(shape[0] // 2, 2, shape[1] // 2, 2).mean((1, 3))
+    assert halve(small) == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1)])
+def test_what_cannot_be_halved_stays(shape):
+    small = np.ones(shape, np.float32)
+    assert halve(small) is small
 
 
 def test_directions_have_length_one_and_flat_pictures_none():

