@@ -85,6 +85,16 @@ def test_raw_layouts_give_what_y4m_gives(chroma, bits, tmp_path):
     assert 0 < raw["pooled_metrics"]["vmaf"]["mean"] < 100
 
 
+def test_psnr_of_luma_takes_two_chroma_formats(tmp_path):
+    reference, _ = write_pair(tmp_path, *pair_of_clips(frames=2))[1::2]
+    (tmp_path / "444").mkdir()
+    _, distorted = write_pair(tmp_path / "444", *pair_of_clips(frames=2, chroma="444"), chroma="444")[1::2]
+    words = ["-r", reference, "-d", distorted, "--feature", "psnr=enable_chroma=false", "--json", "-o", tmp_path / "o"]
+    done = call("vmaf", *words)
+    assert (done.code, len(done.lines)) == (0, 1), done
+    assert "psnr_y" in json.loads((tmp_path / "o").read_text())["pooled_metrics"]
+
+
 def test_chroma_and_bits_do_not_change_what_only_reads_luma(tmp_path):
     reference, distorted = pair_of_clips(frames=2)
     means = set()

@@ -121,6 +121,8 @@ def test_grey_video_has_luma_only():
 
 def test_chroma_can_be_left_out():
     assert Psnr(enable_chroma=False).keys == ("psnr_y",)
+    assert (Psnr(enable_chroma=False).planes, Psnr(enable_chroma="false").planes) == ("luma", "luma")
+    assert Psnr().planes == "all"
     assert list(_columns(*_clip(), enable_chroma=False)) == ["psnr_y"]
 
 

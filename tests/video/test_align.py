@@ -350,6 +350,21 @@ def test_the_worst_encodes_in_step_are_accepted(clip, crf):
     assert len(run(Clip([planes[0] for planes in source]), Clip(coded))[0]) == 48
 
 
+@pytest.mark.parametrize("first", [0, 9, 22, 40])
+@pytest.mark.parametrize(("clip", "other"), [("sam2_bedroom", "sam2_dog"), ("flutter_bee", "sam2_cups")])
+def test_ten_frames_of_another_clip_are_refused(clip, other, first):
+    frames = [planes[0] for planes in natural(clip, 320, 180, 50)]
+    strange = [planes[0] for planes in natural(other, 320, 180, 50)]
+    coded = [planes[0] for planes in degrade(natural(clip, 320, 180, 50), 28)]
+    with pytest.raises(MismatchError, match=r"same content|same moments"):
+        run(Clip(frames), Clip([*coded[:first], *strange[first : first + 10], *coded[first + 10 :]]))
+
+
+def test_a_frozen_picture_over_a_cut_is_scored():
+    one, other = ([planes[0] for planes in natural(name, 320, 180, 25)] for name in ("sam2_bedroom", "sam2_dog"))
+    assert len(run(Clip([*one, *other]), Clip([*one, *[one[-1]] * 12, *other[12:]]))[0]) == 50
+
+
 RNG = np.random.default_rng(5)
 
 

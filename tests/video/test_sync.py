@@ -182,6 +182,16 @@ def push_all(one, other, **facts):
     return clock
 
 
+@pytest.mark.parametrize("rate", [9.99, 15, 20000 / 1001, 24, 30, 48, 90, 111, 144, 240])
+@pytest.mark.parametrize("frames", [2, 3, 5, 30])
+def test_rounded_steps_that_happen_to_be_equal_are_no_other_rate(rate, frames):
+    exact = [index / Fraction(rate).limit_denominator(1001) for index in range(frames)]
+    rounded = [Fraction(round(time * 1000), 1000) for time in exact]
+    stated = Fraction(rate).limit_denominator(1001)
+    for one, other in ((exact, rounded), (rounded, exact), (rounded, rounded)):
+        assert push_all(one, other, frame_rate=stated).by == "time"
+
+
 def test_millisecond_rounding_is_no_difference():
     exact = [Fraction(index * 1001, 24000) for index in range(3000)]
     rounded = [Fraction(round(time * 1000), 1000) for time in exact]

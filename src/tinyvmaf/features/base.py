@@ -84,7 +84,7 @@ class Feature(ABC):
         name: The catalogue name, equal to the file name.
         provides: Keys of the columns, in order, without option suffix.
         options: What can be set.
-        planes: "luma" where the chroma planes are never read.
+        planes: "luma" where the chroma planes are not read; an option may decide.
         temporal: Whether every frame must be seen even when only some are scored.
         unit: Unit of the values, empty for plain numbers.
         higher_is_better: Direction of quality, None for a measure of content such as motion.
@@ -94,7 +94,7 @@ class Feature(ABC):
     name: ClassVar[str]
     provides: ClassVar[tuple[str, ...]]
     options: ClassVar[tuple[Option, ...]] = ()
-    planes: ClassVar[Literal["luma", "all"]] = "luma"
+    planes: Literal["luma", "all"] = "luma"
     temporal: ClassVar[bool] = False
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True

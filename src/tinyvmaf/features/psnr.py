@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from tinyvmaf.errors import UsageError
-from tinyvmaf.features.base import Column, Feature, Option
+from tinyvmaf.features.base import Column, Feature, Option, OptionValue
 from tinyvmaf.features.kernels.native import Kernel
 from tinyvmaf.video.frame import FramePair, Weights
 
@@ -67,9 +67,13 @@ class Psnr(Feature):
         Option("reduced_hbd_peak", False, help="peak 255 * 2**(bits - 8) instead of 2**bits - 1"),
         Option("min_sse", 0.0, low=0.0, help="smallest sum of squared errors told apart; sets the ceiling"),
     )
-    planes = "all"
     unit = "dB"
     minimum_size = 2
+
+    def __init__(self, **options: str | OptionValue) -> None:
+        """See `Feature`."""
+        super().__init__(**options)
+        self.planes = "all" if self.values["enable_chroma"] else "luma"
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -157,15 +157,15 @@ def _scale(
 ) -> None:
     width, height = turned
     shown = f"{reference.name} has {plan.width}x{plan.height} and {distorted.name} {width}x{height}"
+    if not policy.ignore_aspect and not _same_shape(plan, reference, distorted, turned):
+        raise MismatchError(
+            f"Sizes must agree, but {shown}, which is another shape: one of them looks cropped, padded or turned.",
+            "Treat the reference in the same way, or use --scale bicubic --ignore-aspect to stretch the distorted one.",
+        )
     if policy.scale is None:
         raise MismatchError(
             f"Sizes must agree, but {shown}.",
             "Use --scale bicubic to scale the distorted video to the reference's size.",
-        )
-    if not policy.ignore_aspect and not _same_shape(plan, reference, distorted, turned):
-        raise MismatchError(
-            f"Scaling must keep the shape of the picture, but {shown}: one of them looks cropped or padded.",
-            "Crop the reference in the same way, or use --ignore-aspect to stretch the distorted video.",
         )
     shrinks = width >= plan.width and height >= plan.height
     plan.scale = policy.scale if policy.scale != "auto" else "area" if shrinks else "bicubic"

@@ -121,7 +121,7 @@ class ContainerVideo(Video):
 
     def _damaged(self, reason: str) -> UnreadableVideoError:
         return UnreadableVideoError(
-            f"{self._name} cannot be decoded after {self._decoded} frames: {reason}.",
+            f"{self._name} cannot be decoded after {self._decoded} frame{'s' * (self._decoded != 1)}: {reason}.",
             "The file is damaged or truncated; write it again.",
         )
 

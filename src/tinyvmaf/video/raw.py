@@ -155,5 +155,6 @@ def _check_headerless(name: str) -> None:
     if kind is not None:
         raise UnreadableVideoError(
             f"Raw video must hold nothing but samples, but {name!r} is {kind}.",
-            "Leave out -w -h -p -b (or --raw), which hold for both files; if the other one is raw, convert it to Y4M.",
+            "Leave out -w -h -p -b (--raw of tinyvmaf score), which hold for both files; if the other one is raw, "
+            "convert it to Y4M.",
         )

@@ -40,11 +40,11 @@ _VOTES = 4
 _PLAIN = 0.6
 """Preference that is no encoder's doing where it lasts. Of 980 sound pairs (10 natural clips, 21 degradations, 11 kinds
 of reference) only one shows it in two moving frames on end, and that one mixes every frame with half of the last."""
+_REPEATED = 0.7
+"""Preference for the frame before or after that is worth a note in a single frame."""
 _PLAIN_RUN, _PLAIN_END = 3, 2
-"""Moving frames on end with such a preference for one and the same other moment that prove a shift; the second number
+"""Frames on end with such a preference for one and the same other moment that prove a shift; the second number
 holds at the end of the clips, where nothing follows that would make up for it."""
-_FROZEN = 0.25
-"""Part of the reference's motion below which the distorted clip stands still: it repeats a picture."""
 _FAR, _FAR_MOVED = 5, 0.15
 """Frames away, and motion m, from which on a picture counts as another one; grain moves less."""
 _STRANGE = 0.7
@@ -75,12 +75,12 @@ class SyncMonitor:
     """Watches a stream of pairs for runs in which the distorted clip shows another moment of the reference.
 
     A single repeated frame is a fault that a score should see, so it is counted and not held against the pairing;
-    a run of at least three moving frames with one and the same shift is, or of two at the end.
+    a run of at least three frames with one and the same shift is, or of two at the end.
     """
 
     def __init__(self) -> None:
         self._ring: npt.NDArray[np.float32] | None = None
-        self._waiting: deque[tuple[Direction, bool, float]] = deque()
+        self._waiting: deque[tuple[Direction, bool, bool]] = deque()
         self._before: Direction | None = None
         self._lost = 0.0
         self._next = 0
@@ -90,6 +90,8 @@ class SyncMonitor:
         self._starts = np.zeros(_SLOTS, np.int64)
         self._runs = np.zeros(_SLOTS, np.int64)
         self._begun = np.zeros(_SLOTS, np.int64)
+        self.frozen = False
+        """Whether the newest distorted frame shows the picture of the one before."""
         self.repeated: list[int] = []
         """Pairs, at most 1000, whose distorted frame clearly shows the reference frame before or after."""
 
@@ -104,12 +106,12 @@ class SyncMonitor:
         Returns:
             A shift as soon as it is proven.
         """
-        step = np.inf if self._before is None else 1 - float(self._before @ distorted)
+        self.frozen = self._before is not None and 1 - float(self._before @ distorted) < MOVED
         self._before = distorted
         if self._ring is None:
             self._ring = np.zeros((_SLOTS, reference.size), np.float32)
         self._ring[self._received % _SLOTS] = reference
-        self._waiting.append((distorted, clear, step))
+        self._waiting.append((distorted, clear and not self.frozen, self.frozen))
         self._received += 1
         return self._judge() if len(self._waiting) > REACH else None
 
@@ -121,7 +123,7 @@ class SyncMonitor:
         return found or self._plain(_PLAIN_END)
 
     def _judge(self) -> Shift | None:
-        distorted, clear, step = self._waiting.popleft()
+        distorted, clear, frozen = self._waiting.popleft()
         index, self._next = self._next, self._next + 1
         ring = cast("npt.NDArray[np.float32]", self._ring)
         here = ring[index % _SLOTS]
@@ -132,10 +134,11 @@ class SyncMonitor:
         frames = np.arange(max(0, index - REACH), min(self._received, index + REACH + 1))
         rows = frames % _SLOTS
         slots, now = frames - index + REACH, float(apart[index % _SLOTS])
-        if clear and step >= MOVED and self._is_lost(slots, apart[rows], moved[rows], now):
+        if clear and self._is_lost(slots, apart[rows], moved[rows], now):
             return Shift(None, max(0, index - int(_PROOF / _LOST)), int(_PROOF / _LOST))
-        moving = step >= max(MOVED, _FROZEN * float(moved[(index - 1) % _SLOTS]))
-        return self._vote(index, slots, apart[rows], moved[rows], now, moving)
+        votes = self._votes_of(index, slots, apart[rows], moved[rows], now)
+        # A freeze shows one picture at many moments: it may end anywhere, also behind a cut, and proves no shift.
+        return self._plain(_PLAIN_RUN) if frozen else self._gather(index, *votes)
 
     def _is_lost(self, slots: npt.NDArray[np.int64], apart: Floats, moved: Floats, now: float) -> bool:
         """Whether, for a long time, the distorted frames were no closer to their own frame than to distant ones."""
@@ -146,15 +149,22 @@ class SyncMonitor:
             self._lost = max(0.0, self._lost + (min(preference, 0) + _LOST if strange else -_LOST))
         return self._lost >= _PROOF
 
-    def _vote(
-        self, index: int, known: npt.NDArray[np.int64], apart: Floats, moved: Floats, now: float, moving: bool
-    ) -> Shift | None:
+    def _votes_of(
+        self, index: int, known: npt.NDArray[np.int64], apart: Floats, moved: Floats, now: float
+    ) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Slots that a frame may vote for, with its preference for each; repeats and runs are counted on the way."""
         near = np.abs(known - REACH) <= _NEAR
         votes = (moved >= MOVED) & (apart <= np.where(near, _NEAR_LOUD, 1) * moved)
         slots, preference = known[votes], (now - apart[votes]) / moved[votes]
-        self._note_repeat(index, slots, preference)
-        nearest = slots == known[apart.argmin()]
-        self._count_runs(index, known, slots[nearest & (preference >= _PLAIN)] if moving else slots[:0])
+        neighbours = preference[np.abs(slots - REACH) == 1]
+        if len(self.repeated) < 1000 and neighbours.size and neighbours.max() > _REPEATED:
+            self.repeated.append(index)
+        # One moment a frame, the nearest: at each further picture of a freeze it is another one, so no run comes of it.
+        self._count_runs(index, known, slots[(slots == known[apart.argmin()]) & (preference >= _PLAIN)])
+        return slots, preference
+
+    def _gather(self, index: int, slots: npt.NDArray[np.int64], preference: Floats) -> Shift | None:
+        """Add a frame's preferences to the sums, and look whether one of them is a proof."""
         fresh = self._sums[slots] <= 0
         self._starts[slots[fresh]] = index
         self._votes[slots[fresh]] = 0
@@ -175,11 +185,6 @@ class SyncMonitor:
         best = int(self._runs.argmax())
         votes = int(self._runs[best])
         return Shift(best - REACH, int(self._begun[best]), votes) if votes >= least else None
-
-    def _note_repeat(self, index: int, slots: npt.NDArray[np.int64], preference: Floats) -> None:
-        neighbours = preference[np.abs(slots - REACH) == 1]
-        if neighbours.size and neighbours.max() > 0.8 and len(self.repeated) < 1000:
-            self.repeated.append(index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _SAME_RATE = Fraction(1, 2000)
 """Relative difference of rates that are the same; 24 and 23.976 differ by twice that."""
 _SETTLED = 8
 """Pairs after which rates can be compared."""
-HINT = "Use --ignore-timestamps to pair by frame number, or convert one of them to the rate of the other."
+HINT = "Convert one of them to the rate of the other, or use --ignore-timestamps to pair by frame number."
 
 
 def has_clock(facts: StreamFacts) -> bool:
@@ -104,8 +104,8 @@ class Clock:
 
     @property
     def jitter(self) -> Fraction:
-        """Longest less shortest interval: 0 for an exact constant rate, a tick for a rounded one."""
-        return self.longest - (self.shortest or 0)
+        """Longest less shortest interval; at least a tick, by which rounding may move the last frame from the first."""
+        return max(self.longest - (self.shortest or 0), self.tick)
 
     def period(self) -> tuple[Fraction, Fraction]:
         """Smallest and largest mean interval that the times allow, seconds."""
