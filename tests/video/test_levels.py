@@ -83,3 +83,15 @@ def test_another_grading_is_told_from_what_encoders_do(clip, grade, crf, graded)
     for one, other in zip(reference, degrade(moved, crf), strict=True):
         levels.push(shrink(one[0], 8), shrink(other[0], 8))
     assert levels.graded() is graded
+
+
+@needs_shared
+@pytest.mark.parametrize(("clip", "crf"), [("udacity", 42), ("udacity", 45), ("openh264_VID_720p", 40)])
+@pytest.mark.parametrize("ranges", [None, ("limited", "full")])
+def test_what_is_too_coarse_to_prove_is_suspected(clip, crf, ranges):
+    reference = natural(clip, 320, 180, 8)
+    moved = [(convert_range(luma, 8, *ranges) if ranges else luma, *chroma) for luma, *chroma in reference]
+    levels = LevelMonitor()
+    for one, other in zip(reference, degrade(moved, crf), strict=True):
+        levels.push(shrink(one[0], 8), shrink(other[0], 8))
+    assert (levels.verdict() or levels.suspicion()) == ("stretched" if ranges else None)

@@ -224,7 +224,7 @@ class ContentCheck:
                 f"Use --distorted-range {wanted} to correct the tag, or --ignore-range.",
             )
             return
-        ranges = ("full", "limited") if verdict == "squeezed" else ("limited", "full")
+        ranges = _ranges(verdict)
         gain, lift = self.levels.line()
         self._fail(
             f"Luma must be on the same scale, but that of {other} looks {verdict} (reference times {gain:.3f} "
@@ -233,7 +233,19 @@ class ContentCheck:
         )
 
     def _note_levels(self) -> None:
-        if self._check_levels and not self._ended and self.levels.graded():
+        if not self._check_levels or self._ended:
+            return
+        suspicion = self.levels.suspicion()
+        if suspicion is not None:
+            one, other = _ranges(suspicion)
+            self._notes.append(
+                Note(
+                    "levels",
+                    f"The luma of {self._names[0]} may lie in {one} and that of {self._names[1]} in {other} range; the "
+                    f"encode is too coarse to tell. If so, use --reference-range {one} --distorted-range {other}.",
+                )
+            )
+        elif self.levels.graded():
             gain, lift = self.levels.line()
             self._notes.append(
                 Note(
@@ -259,6 +271,11 @@ class ContentCheck:
         if not self._ended:
             self._ended = True
             self._notes.append(Note("content", f"Scored frame by frame as asked, although: {message}"))
+
+
+def _ranges(verdict: Verdict) -> tuple[Range, Range]:
+    """Ranges of the reference and of the distorted clip that a verdict means."""
+    return ("full", "limited") if verdict == "squeezed" else ("limited", "full")
 
 
 def _frames(offset: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -22,10 +23,12 @@ _SCALES: tuple[tuple[Verdict, float, float], ...] = (
 )
 _CONVINCING = 0.2
 """Largest part of what "same scale" fails to explain that the other scale may leave."""
-_COARSE, _COARSE_BACK, _COARSE_GAIN = 0.6, 0.1, 0.9
+_COARSE, _COARSE_BACK, _COARSE_GAIN = 2.0, 0.1, 0.9
 """What a coarse encode may leave instead: it takes detail and with it contrast, so that much stays unexplained from the
 reference on and little from the encode back. The last is the least part of the gain that must be left."""
-_GAIN_TOLERANCE = 0.03
+_SUSPECT_BACK, _SUSPECT_GAIN, _SUSPECT_MEAN = 0.2, 0.7, 2.0
+"""The same where another scale is likely rather than proven."""
+_GAIN_TOLERANCE, _COUNTER_TOLERANCE = 0.03, 0.04
 _MEAN_TOLERANCE = 1.5
 """In 8-bit code values: a change of contrast around mid-grey by the same gain misses the mean by two."""
 _FOREIGN = 100.0
@@ -82,10 +85,16 @@ class LevelMonitor:
         Returns:
             "squeezed" (full to limited), "stretched" (limited to full), or None for the same scale.
         """
-        for name, gain, lift in _SCALES:
-            if _explains(self.sums, gain, lift, 1.0 if strict else _CONVINCING):
-                return name
-        return None
+        most = 1.0 if strict else _CONVINCING
+        return next((name for name, gain, lift in _SCALES if _fit(self.sums, gain, lift).convinces(most)), None)
+
+    def suspicion(self) -> Verdict | None:
+        """The other scale on which the distorted clip may lie although the encode is too coarse to prove it.
+
+        Returns:
+            As `verdict`.
+        """
+        return next((name for name, gain, lift in _SCALES if _fit(self.sums, gain, lift).is_likely()), None)
 
     def prefers(self, scale: Verdict) -> bool:
         """Whether the levels lie nearer to another scale than to the same one, however coarse the encode.
@@ -138,20 +147,56 @@ def _swapped(sums: list[float]) -> list[float]:
     return [count, y, x, yy, xy, xx]
 
 
-def _explains(sums: list[float], gain: float, lift: float, most: float) -> bool:
-    """Whether a scale explains the levels in both directions and hits their mean."""
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How well a scale explains the levels, seen from the reference and from the distorted clip.
+
+    Attributes:
+        miss: How far the scale is from the mean, in 8-bit code values; infinite where there are no samples.
+        gain: Slope of the best line from the reference, as a part of the scale's; None for flat pictures.
+        counter: The same from the distorted clip.
+        there: What stays unexplained from the reference.
+        again: What stays unexplained from the distorted clip.
+    """
+
+    miss: float
+    gain: float | None
+    counter: float | None
+    there: float
+    again: float
+
+    def convinces(self, most: float) -> bool:
+        """Whether the scale is the right one; `most`: largest part that may stay unexplained in both directions."""
+        if self.miss > _MEAN_TOLERANCE:
+            return False
+        if self.gain is None or self.counter is None:
+            return max(self.there, self.again) < most
+        if self.gain > 1 + _GAIN_TOLERANCE or self.counter > 1 + _COUNTER_TOLERANCE:
+            return False
+        coarse = self.there < _COARSE and self.again < _COARSE_BACK and self.gain >= _COARSE_GAIN
+        return coarse or max(self.there, self.again) < most
+
+    def is_likely(self) -> bool:
+        """Whether the scale fits from the distorted clip, from which a coarse encode takes nothing."""
+        if self.gain is None or self.counter is None:
+            return False
+        return (
+            self.miss <= _SUSPECT_MEAN
+            and self.again < _SUSPECT_BACK
+            and _SUSPECT_GAIN <= self.gain <= 1 + _GAIN_TOLERANCE
+            and abs(self.counter - 1) <= _COUNTER_TOLERANCE
+        )
+
+
+def _fit(sums: list[float], gain: float, lift: float) -> _Fit:
     count, x, y = sums[:3]
     back = _swapped(sums)
-    if count == 0 or abs(y - gain * x - lift * count) > _MEAN_TOLERANCE * count:
-        return False
-    forth, counter = _line(sums)[0], _line(back)[0]
-    textured = (forth, counter) != (1.0, 1.0)
-    outside = forth > gain * (1 + _GAIN_TOLERANCE) or counter * gain > 1 + _GAIN_TOLERANCE
-    if textured and outside:
-        return False
+    miss = abs(y - gain * x - lift * count) / count if count else math.inf
+    slope, counter = _line(sums)[0], _line(back)[0]
     there, again = _unexplained(sums, gain, lift), _unexplained(back, 1 / gain, -lift / gain)
-    coarse = there < _COARSE and again < _COARSE_BACK and forth >= gain * _COARSE_GAIN
-    return coarse or max(there, again) < most
+    if (slope, counter) == (1.0, 1.0):
+        return _Fit(miss, None, None, there, again)
+    return _Fit(miss, slope / gain, counter * gain, there, again)
 
 
 def _unexplained(sums: list[float], gain: float, lift: float) -> float:
