@@ -28,6 +28,8 @@ _DETAIL = 0.08
 """Looks on end in which no correlation of layout reaches the second number, while that of detail is below 0.08 in the
 mean: another content. Four looks on unrelated clips show less than 0.4 in 99 of 100 cases, on 980 sound pairs of
 natural clips, the worst encodes among them, 0.65 or more."""
+_LAST = 3
+"""Looks that are enough at the end of the clips."""
 _FOREIGN = 0.2
 """Correlation of layout below which a textured picture that stands still is another clip's, not a freeze; nine in ten
 unrelated ones lie below."""
@@ -113,6 +115,7 @@ class ContentCheck:
         """
         if self._check_step and not self._ended:
             self._judge_emptiness()
+            self._judge_sameness(list(self._sameness)[-_LAST:], _STRANGE[0][1])
             self._judge_sameness(list(self._sameness), _STRANGE[-1][1])
             self._judge_shift(self._sync.finish())
             self._judge_opening()
