@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from clips import degrade, natural
+from clips import degrade, natural, needs_shared
 from pairing import COUNT, HEIGHT, WIDTH, Clip, number_of, numbered, run, scene, write
 from tinyvmaf.errors import MismatchError, UnreadableVideoError, UsageError
 from tinyvmaf.video.align import PAIRING_FLAGS, PairingPolicy, pair_videos
@@ -350,6 +350,7 @@ def test_the_worst_encodes_in_step_are_accepted(clip, crf):
     assert len(run(Clip([planes[0] for planes in source]), Clip(coded))[0]) == 48
 
 
+@needs_shared
 @pytest.mark.parametrize("first", [0, 9, 22, 40])
 @pytest.mark.parametrize(("clip", "other"), [("sam2_bedroom", "sam2_dog"), ("flutter_bee", "sam2_cups")])
 def test_ten_frames_of_another_clip_are_refused(clip, other, first):
@@ -360,6 +361,7 @@ def test_ten_frames_of_another_clip_are_refused(clip, other, first):
         run(Clip(frames), Clip([*coded[:first], *strange[first : first + 10], *coded[first + 10 :]]))
 
 
+@needs_shared
 def test_a_frozen_picture_over_a_cut_is_scored():
     one, other = ([planes[0] for planes in natural(name, 320, 180, 25)] for name in ("sam2_bedroom", "sam2_dog"))
     assert len(run(Clip([*one, *other]), Clip([*one, *[one[-1]] * 12, *other[12:]]))[0]) == 50
