@@ -149,6 +149,7 @@ def test_feature_grammar(text, features):
         ("-m name=x", "one of version= and path="),
         ("-m version=a:path=b", "one of version= and path="),
         ("-m version=./a", "Use path= for a file"),
+        ("-m version=a.json", "Use path= for a file"),
         ("-m vmaf_v0.6.1", "key=value"),
         ("-m version=", "key=value"),
         ("-m version=a:", "key=value"),

@@ -51,16 +51,22 @@ def test_identical_levels_are_on_the_same_scale():
     assert levels.prefers("squeezed") is False
 
 
+def _levels_of_encode(reference, change, crf):
+    """Levels of a clip beside an encode of what `change` makes of its luma."""
+    levels = LevelMonitor()
+    changed = [(change(luma), *chroma) for luma, *chroma in reference]
+    for one, other in zip(reference, degrade(changed, crf), strict=True):
+        levels.push(shrink(one[0], 8), shrink(other[0], 8))
+    return levels
+
+
 @needs_shared
 @pytest.mark.parametrize("clip", ["sam2_cups", "cockatoo", "emulator", "flutter_bee"])
 @pytest.mark.parametrize("crf", [24, 45, 51])
 @pytest.mark.parametrize("ranges", [None, ("limited", "full"), ("full", "limited")])
 def test_a_wrong_tag_shows_in_encodes_down_to_the_worst(clip, crf, ranges):
     reference = natural(clip, 640, 360, 4)
-    moved = [(convert_range(luma, 8, *ranges) if ranges else luma, *chroma) for luma, *chroma in reference]
-    levels = LevelMonitor()
-    for one, other in zip(reference, degrade(moved, crf), strict=True):
-        levels.push(shrink(one[0], 8), shrink(other[0], 8))
+    levels = _levels_of_encode(reference, lambda luma: convert_range(luma, 8, *ranges) if ranges else luma, crf)
     assert levels.verdict() == {None: None, "limited": "stretched", "full": "squeezed"}[ranges and ranges[0]]
 
 
@@ -78,10 +84,7 @@ def test_a_wrong_tag_shows_in_encodes_down_to_the_worst(clip, crf, ranges):
 )
 def test_another_grading_is_told_from_what_encoders_do(clip, grade, crf, graded):
     reference = natural(clip, 640, 360, 4)
-    moved = [(np.clip(grade(luma), 0, 255).astype(np.uint8), *chroma) for luma, *chroma in reference]
-    levels = LevelMonitor()
-    for one, other in zip(reference, degrade(moved, crf), strict=True):
-        levels.push(shrink(one[0], 8), shrink(other[0], 8))
+    levels = _levels_of_encode(reference, lambda luma: np.clip(grade(luma), 0, 255).astype(np.uint8), crf)
     assert levels.graded() is graded
 
 
@@ -90,8 +93,5 @@ def test_another_grading_is_told_from_what_encoders_do(clip, grade, crf, graded)
 @pytest.mark.parametrize("ranges", [None, ("limited", "full")])
 def test_what_is_too_coarse_to_prove_is_suspected(clip, crf, ranges):
     reference = natural(clip, 320, 180, 8)
-    moved = [(convert_range(luma, 8, *ranges) if ranges else luma, *chroma) for luma, *chroma in reference]
-    levels = LevelMonitor()
-    for one, other in zip(reference, degrade(moved, crf), strict=True):
-        levels.push(shrink(one[0], 8), shrink(other[0], 8))
+    levels = _levels_of_encode(reference, lambda luma: convert_range(luma, 8, *ranges) if ranges else luma, crf)
     assert (levels.verdict() or levels.suspicion()) == ("stretched" if ranges else None)

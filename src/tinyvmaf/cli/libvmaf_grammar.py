@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from tinyvmaf.errors import UnknownNameError, UsageError
-from tinyvmaf.models.registry import DEFAULT_VERSION
+from tinyvmaf.models.registry import DEFAULT_VERSION, names_a_file
 from tinyvmaf.score.model import Overload
 
 MAX_LENGTH = 1024
@@ -97,7 +96,7 @@ def parse_model(text: str) -> ModelSpec:
             raise UsageError(f"--model has no key {key!r}.", _nearest(key, ("version", "path", "name", "disable_clip")))
     if ("version" in words) == ("path" in words):
         raise UsageError(f"--model takes one of version= and path=, not {text!r}.")
-    if os.sep in words.get("version", ""):
+    if names_a_file(words.get("version", "")):
         raise UsageError(f"version= of --model takes a name, not {words['version']!r}.", "Use path= for a file.")
     if len(overloads) > MAX_OVERLOADS:
         raise UsageError(f"--model takes at most {MAX_OVERLOADS} feature options, not {len(overloads)}.")

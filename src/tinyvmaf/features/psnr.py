@@ -71,7 +71,7 @@ class Psnr(Feature):
     minimum_size = 2
 
     def __init__(self, **options: str | OptionValue) -> None:
-        """See `Feature`."""
+        """Check the options, as every feature does; enable_chroma decides which planes are read."""
         super().__init__(**options)
         self.planes = "all" if self.values["enable_chroma"] else "luma"
 

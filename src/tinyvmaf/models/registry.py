@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -65,6 +66,15 @@ class Entry:
     sidecar_sha256: str
     target: str
     licence: str
+
+
+def names_a_file(model: str) -> bool:
+    """Whether a model given as text is a path rather than a name: no name has a folder or an ending.
+
+    Args:
+        model: As the user typed it.
+    """
+    return os.sep in model or model.lower().endswith((".json", ".onnx"))
 
 
 def netflix_file(version: str) -> Path:

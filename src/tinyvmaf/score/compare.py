@@ -111,7 +111,7 @@ def load_model(
 
 
 def _model_file(model: str | os.PathLike[str]) -> load.ModelFile:
-    if not isinstance(model, str) or os.sep in model or model.lower().endswith((".json", ".onnx")):
+    if not isinstance(model, str) or registry.names_a_file(model):
         return load.load_path(Path(model))
     if model in registry.NETFLIX_SHA256 or model in registry.UNAVAILABLE:
         return load.load_version(model)

@@ -32,8 +32,8 @@ _GAIN_TOLERANCE, _COUNTER_TOLERANCE = 0.03, 0.04
 _MEAN_TOLERANCE = 1.5
 """In 8-bit code values: a change of contrast around mid-grey by the same gain misses the mean by two."""
 _FOREIGN = 100.0
-"""Mean squared difference of thumbnails, in 8-bit code values, that no encode of the same samples reaches."""
-
+"""Mean squared difference of thumbnails, in 8-bit code values: encodes of natural clips of 360 lines reach 76 at
+the worst quality of x264 and x265."""
 _GRADED = 25.0
 """Squared code values that the best straight line explains and "same scale" does not: brightness that is five off."""
 
@@ -112,7 +112,7 @@ class LevelMonitor:
         return self.error(gain, lift) / gain**2 < self.error(1.0, 0.0) - _NOTICEABLE
 
     def foreign(self) -> bool:
-        """Whether the samples differ by more than any encode of the same samples would."""
+        """Whether the samples differ by more than encodes of natural clips do."""
         return self.error(1.0, 0.0) > _FOREIGN
 
     def graded(self) -> bool:

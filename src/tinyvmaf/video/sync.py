@@ -23,6 +23,8 @@ import numpy.typing as npt
 from tinyvmaf.video.thumbnails import Direction
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Slots: TypeAlias = npt.NDArray[np.int64]
+"""Positions of reference frames beside a distorted one: REACH is its own, lower ones come before it."""
 Directions: TypeAlias = "list[Direction] | npt.NDArray[np.float32]"
 
 REACH = 8
@@ -38,8 +40,8 @@ _PROOF = 3.0
 each down to the worst quality of x264, x265, VP9, MPEG-4 and MPEG-2) stayed below 0.9."""
 _VOTES = 4
 _PLAIN = 0.6
-"""Preference that is no encoder's doing where it lasts. Of 980 sound pairs (10 natural clips, 21 degradations, 11 kinds
-of reference) only one shows it in two moving frames on end, and that one mixes every frame with half of the last."""
+"""Preference that is no encoder's doing where it lasts. Of 980 sound pairs (10 natural clips, 22 degradations, 11 kinds
+of reference) only one shows it in two frames on end, and that one mixes every frame with half of the last."""
 _REPEATED = 0.7
 """Preference for the frame before or after that is worth a note in a single frame."""
 _PLAIN_RUN, _PLAIN_END = 3, 2
@@ -111,7 +113,7 @@ class SyncMonitor:
         if self._ring is None:
             self._ring = np.zeros((_SLOTS, reference.size), np.float32)
         self._ring[self._received % _SLOTS] = reference
-        self._waiting.append((distorted, clear and not self.frozen, self.frozen))
+        self._waiting.append((distorted, clear, self.frozen))
         self._received += 1
         return self._judge() if len(self._waiting) > REACH else None
 
@@ -134,13 +136,17 @@ class SyncMonitor:
         frames = np.arange(max(0, index - REACH), min(self._received, index + REACH + 1))
         rows = frames % _SLOTS
         slots, now = frames - index + REACH, float(apart[index % _SLOTS])
-        if clear and self._is_lost(slots, apart[rows], moved[rows], now):
+        if clear and not frozen and self._is_lost(slots, apart[rows], moved[rows], now):
             return Shift(None, max(0, index - int(_PROOF / _LOST)), int(_PROOF / _LOST))
-        votes = self._votes_of(index, slots, apart[rows], moved[rows], now)
+        voting, preference = _votes_of(slots, apart[rows], moved[rows], now)
+        self._note_repeat(index, voting, preference)
+        nearest = voting == slots[apart[rows].argmin()]
+        self._count_runs(index, slots, voting[nearest & (preference >= _PLAIN)])
         # A freeze shows one picture at many moments: it may end anywhere, also behind a cut, and proves no shift.
-        return self._plain(_PLAIN_RUN) if frozen else self._gather(index, *votes)
+        found = None if frozen else self._gather(index, voting, preference)
+        return found or self._plain(_PLAIN_RUN)
 
-    def _is_lost(self, slots: npt.NDArray[np.int64], apart: Floats, moved: Floats, now: float) -> bool:
+    def _is_lost(self, slots: Slots, apart: Floats, moved: Floats, now: float) -> bool:
         """Whether, for a long time, the distorted frames were no closer to their own frame than to distant ones."""
         far = (np.abs(slots - REACH) >= _FAR) & (moved >= _FAR_MOVED)
         if far.any():
@@ -149,21 +155,12 @@ class SyncMonitor:
             self._lost = max(0.0, self._lost + (min(preference, 0) + _LOST if strange else -_LOST))
         return self._lost >= _PROOF
 
-    def _votes_of(
-        self, index: int, known: npt.NDArray[np.int64], apart: Floats, moved: Floats, now: float
-    ) -> tuple[npt.NDArray[np.int64], Floats]:
-        """Slots that a frame may vote for, with its preference for each; repeats and runs are counted on the way."""
-        near = np.abs(known - REACH) <= _NEAR
-        votes = (moved >= MOVED) & (apart <= np.where(near, _NEAR_LOUD, 1) * moved)
-        slots, preference = known[votes], (now - apart[votes]) / moved[votes]
+    def _note_repeat(self, index: int, slots: Slots, preference: Floats) -> None:
         neighbours = preference[np.abs(slots - REACH) == 1]
         if len(self.repeated) < 1000 and neighbours.size and neighbours.max() > _REPEATED:
             self.repeated.append(index)
-        # One moment a frame, the nearest: at each further picture of a freeze it is another one, so no run comes of it.
-        self._count_runs(index, known, slots[(slots == known[apart.argmin()]) & (preference >= _PLAIN)])
-        return slots, preference
 
-    def _gather(self, index: int, slots: npt.NDArray[np.int64], preference: Floats) -> Shift | None:
+    def _gather(self, index: int, slots: Slots, preference: Floats) -> Shift | None:
         """Add a frame's preferences to the sums, and look whether one of them is a proof."""
         fresh = self._sums[slots] <= 0
         self._starts[slots[fresh]] = index
@@ -172,11 +169,15 @@ class SyncMonitor:
         self._votes[slots] += 1
         best = int(self._sums.argmax())
         if self._sums[best] < _PROOF or self._votes[best] < _VOTES:
-            return self._plain(_PLAIN_RUN)
+            return None
         return Shift(best - REACH, int(self._starts[best]), int(self._votes[best]))
 
-    def _count_runs(self, index: int, known: npt.NDArray[np.int64], plain: npt.NDArray[np.int64]) -> None:
-        """Go on with the runs of plain preference; those towards moments after the last frame stay as they are."""
+    def _count_runs(self, index: int, known: Slots, plain: Slots) -> None:
+        """Go on with the run of the nearest moment, if it is plainly preferred; all others end.
+
+        At each further picture of a freeze another moment is the nearest, so no run comes of it. Runs towards moments
+        after the last frame, which nothing can tell any more, stay as they are.
+        """
         self._runs[np.setdiff1d(known, plain)] = 0
         self._begun[plain[self._runs[plain] == 0]] = index
         self._runs[plain] += 1
@@ -185,6 +186,13 @@ class SyncMonitor:
         best = int(self._runs.argmax())
         votes = int(self._runs[best])
         return Shift(best - REACH, int(self._begun[best]), votes) if votes >= least else None
+
+
+def _votes_of(known: Slots, apart: Floats, moved: Floats, now: float) -> tuple[Slots, Floats]:
+    """Slots for which a frame may vote, and its preference for each."""
+    near = np.abs(known - REACH) <= _NEAR
+    votes = (moved >= MOVED) & (apart <= np.where(near, _NEAR_LOUD, 1) * moved)
+    return known[votes], (now - apart[votes]) / moved[votes]
 
 
 @dataclass(frozen=True, slots=True)
