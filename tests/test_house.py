@@ -20,24 +20,25 @@ from cli_runs import TIME_LIMIT, environment, pair_of_clips, write_pair
 from tinyvmaf import _catalogue, errors
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "tinyvmaf"
-HEAVY = ("numba", "llvmlite", "onnx", "onnxruntime", "av", "torch", "scipy", "rich")
+HEAVY = ("numba", "llvmlite", "onnx", "onnxruntime", "av", "torch", "scipy", "rich", "sigstore")
 GROUND = ("errors", "_catalogue", "_files", "_memory", "_version")
-ROWS = (GROUND, ("video",), ("models",), ("features",), ("score",), ("train",), ("cli",))
+ROWS = (GROUND, ("video", "dnn"), ("models",), ("features",), ("score",), ("train",), ("cli",))
 """Rooms from the ground up: a module imports from its own row and from those below."""
 
-STRANGERS = {("models", "video"), ("models", "features")}
+STRANGERS = {("models", "video"), ("models", "features"), ("dnn", "video"), ("video", "dnn")}
 """Rooms that stay apart although one lies below the other."""
 
 HOMES = {
     "av": {"video/container.py", "video/pictures.py", "video/writer.py", "video/stream_facts.py"},
     "numba": {"features/kernels"},
     "llvmlite": {"features/kernels"},
-    "onnx": {"train"},
-    "onnxruntime": {"score/fusion.py", "train"},
+    "onnx": {"models/convert", "train"},
+    "onnxruntime": {"dnn/session.py", "dnn/providers.py", "train"},
     "rich": {"cli", "train"},
     "scipy": {"train"},
+    "sigstore": {"models/verify.py", "models/sign.py"},
     "torch": {"train"},
-    "subprocess": {"features/kernels/native.py", "train"},
+    "subprocess": {"features/kernels/native.py", "models/cosign.py", "models/fetch.py", "train"},
 }
 GENERATED = {"features/kernels/vif_scales.py"}
 MAX_FUNCTION, MAX_FILE = 60, 350

@@ -3,13 +3,22 @@
 TinyVmafError (message, hint)
 ├── UsageError             the call is wrong
 │   ├── UnknownNameError       no feature, model or option of that name
-│   └── MissingExtraError      an optional package is needed and absent
+│   ├── MissingExtraError      an optional package is needed and absent
+│   ├── DeviceError            a device that is asked for by name is absent
+│   └── BindingError           tensors given to a session do not fit its inputs
+│       ├── InputArityError        too few or too many of them
+│       ├── InputNameError         no input of that name, or one given twice
+│       ├── InputShapeError        wrong number of axes, or wrong lengths
+│       └── InputTypeError         no array, or the wrong type of element
 ├── VideoError             a video cannot be used
 │   ├── UnreadableVideoError   missing, empty, corrupt, not a video
 │   ├── TruncatedVideoError    ends inside a frame
 │   └── MismatchError          the two videos cannot be compared as they are
 ├── ModelError             a model cannot be used
-│   └── ContractError          its inputs or outputs are not what its kind promises
+│   ├── ContractError          its inputs or outputs are not what its kind promises
+│   ├── IntegrityError         its bytes are not the ones that are pinned or signed
+│   ├── RejectedModelError     the guard refuses it
+│   └── RunLimitError          a run passes its time limit, or its sizes pass the budget
 ├── DataError              a log or sidecar that does not parse, or a file that cannot be written
 └── RunError               a run that failed although the call was right
 
@@ -52,6 +61,30 @@ class MissingExtraError(UsageError):
     """An optional dependency is needed for this call and is not installed."""
 
 
+class DeviceError(UsageError):
+    """A device that is asked for by name cannot be used on this machine."""
+
+
+class BindingError(UsageError):
+    """Tensors that are given to a session do not fit the inputs of its graph."""
+
+
+class InputArityError(BindingError):
+    """Too few or too many tensors."""
+
+
+class InputNameError(BindingError):
+    """The graph has no input of that name, or one is given twice."""
+
+
+class InputShapeError(BindingError):
+    """A tensor has the wrong number of axes, or an axis of the wrong length."""
+
+
+class InputTypeError(BindingError):
+    """A tensor is no array, or its elements have the wrong type."""
+
+
 class VideoError(TinyVmafError):
     """A video cannot be used."""
 
@@ -74,6 +107,18 @@ class ModelError(TinyVmafError):
 
 class ContractError(ModelError):
     """A model's inputs, outputs or parameters are not what its kind promises."""
+
+
+class IntegrityError(ModelError):
+    """The bytes of a model are not the ones that are pinned or signed."""
+
+
+class RejectedModelError(ModelError):
+    """The guard refuses a model: it names the place in the graph, the rule and the way out."""
+
+
+class RunLimitError(ModelError):
+    """A run passes its time limit, or the sizes that it is given pass the budget of the graph."""
 
 
 class DataError(TinyVmafError):

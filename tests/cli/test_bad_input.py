@@ -105,7 +105,7 @@ BAD_VMAF = {
     "version that is not carried": (f"{GOOD} -m version=vmaf_b_v0.6.3", "path=FILE"),
     "version 1": (f"{GOOD} -m version=vmaf_v1.0.16_3d0h", "cambi"),
     "missing model": (f"{GOOD} -m path=nope.json", "cannot be read"),
-    "model is a folder": (f"{GOOD} -m path=sub", "Is a directory"),
+    "model is a folder": (f"{GOOD} -m path=sub", "must be a regular file"),
     "model is a device": (f"{GOOD} -m path=/dev/zero", "regular file"),
     "model is text": (f"{GOOD} -m path=text.txt", "not JSON"),
     "model is garbage": (f"{GOOD} -m path=garbage.json", "not JSON"),

@@ -196,11 +196,11 @@ def test_other_tables_plug_in():
     extra = [
         Flag("sync", "frames|time", "how to pair", default="time"),
         Flag("truncate", help="compare the common part", default=False),
-        Flag("tiny-model", "FILE", repeat=True, aliases=("dnn-model",)),
+        Flag("own-model", "FILE", repeat=True, aliases=("my-model",)),
         Flag("gain", "X", parse=float, rule="a number"),
     ]
-    args = parse("--sync=frames --trunc --tiny_model a --dnn-m b", extra=extra)
-    assert args.extra == {"sync": "frames", "truncate": True, "tiny_model": ("a", "b"), "gain": None}
+    args = parse("--sync=frames --trunc --own_model a --my-m b", extra=extra)
+    assert args.extra == {"sync": "frames", "truncate": True, "own_model": ("a", "b"), "gain": None}
     assert "--sync frames|time" in usage(extra)
     with pytest.raises(UsageError, match="--gain takes a number, not 'x'"):
         parse("--gain x", extra=extra)

@@ -101,7 +101,7 @@ def test_progress_counts_frames_on_the_calling_thread():
 
 
 def _workers():
-    return [t for t in threading.enumerate() if t.name.startswith("tinyvmaf")]
+    return [t for t in threading.enumerate() if t.name.startswith("tinyvmaf-score")]
 
 
 @pytest.mark.parametrize("place", ["feature", "pairs", "progress"])

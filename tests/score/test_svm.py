@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clips import degrade, natural
 from oracles.libvmaf import libvmaf
 from tinyvmaf.errors import ContractError, ModelError, TinyVmafError, UnknownNameError
-from tinyvmaf.models.load import load_version
+from tinyvmaf.models.load import load
 from tinyvmaf.score.model import Overload
 from tinyvmaf.score.svm import BLOCK_ROWS, BootstrapModel, SvmModel, Transform
 from tinyvmaf.score.svm_json import load_svm
@@ -35,7 +35,7 @@ TRANSFORMS = {
 
 
 def netflix(version="vmaf_v0.6.1"):
-    return load_version(version).data
+    return load(version).data
 
 
 def content(**changes):

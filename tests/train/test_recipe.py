@@ -8,6 +8,7 @@ import pytest
 
 from clips import SHARED, natural, needs_shared
 from tinyvmaf.errors import DataError, UnknownNameError
+from tinyvmaf.models.runtime import open_bytes
 from tinyvmaf.score.fusion import TinyModel
 from tinyvmaf.train import features
 from tinyvmaf.train.__main__ import ONE_THREAD, main
@@ -195,7 +196,7 @@ def test_the_same_corpus_gives_the_same_file_and_another_seed_another():
 def test_the_file_computes_what_was_fitted_and_lifts_only_identity():
     train = toy("train", 1)
     fusion = fit(train, toy("selection", 2), TEACHER, settings(), lambda line: None)
-    model = TinyModel(to_onnx(fusion, "toy", "A toy."))
+    model = TinyModel(open_bytes(to_onnx(fusion, "toy", "A toy.")))
     fitted = np.clip(fusion.predict(train.table), 0, 100)
     np.testing.assert_allclose(model.predict(train.table), fitted, atol=1e-3)
     assert model.predict(np.array([[1, 1, 1, 1, 1, 0.0]])) == pytest.approx(100, abs=1e-4)

@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from clips import degrade, golden, natural
-from tinyvmaf.models.guard import check_onnx
-from tinyvmaf.models.load import load_tiny
-from tinyvmaf.models.registry import build_registry, data_folder
+from tinyvmaf.models.load import load
+from tinyvmaf.models.register import build_registry
+from tinyvmaf.models.registry import DEFAULT_TINY, data_folder
+from tinyvmaf.models.runtime import ModelSession
 from tinyvmaf.score.fusion import CANONICAL, TinyModel
 from tinyvmaf.train.corpus import Teacher
 from tinyvmaf.train.features import measure
 from tinyvmaf.video.frame import Frame
 from tinyvmaf.video.resize import scale_frame
 
-FILE = load_tiny()
-MODEL = TinyModel(FILE.data, FILE.sidecar)
+FILE = load(DEFAULT_TINY)
+MODEL = TinyModel(ModelSession(FILE, threads=1))
 SIDECAR = json.loads(FILE.sidecar)
 TEACHER = Teacher("vmaf_v0.6.1")
 CLIPS = ("flutter_bee", "sam2_dog")
@@ -78,7 +79,6 @@ def test_the_registry_is_the_one_made_from_the_files():
     assert (data_folder() / "registry.json").read_text() == build_registry(data_folder())
     assert FILE.registered
     assert FILE.target == "teacher"
-    check_onnx(FILE.data)
 
 
 def test_the_sidecar_states_contract_teacher_and_held_out_figures():

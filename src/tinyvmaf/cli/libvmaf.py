@@ -68,7 +68,7 @@ def _score(arguments: LibvmafArgs) -> None:
     if arguments.output not in (None, "-"):
         check_writable(arguments.output, _inputs(arguments))
     _say_idle(arguments)
-    models = [_load(spec) for spec in arguments.models]
+    models = [_load(spec) for spec in arguments.models] + _load_tiny(arguments)
     features = [make_feature(f.name, dict(f.options)) for f in arguments.features]
     raw = None
     if arguments.width is not None:
@@ -80,8 +80,9 @@ def _score(arguments: LibvmafArgs) -> None:
         frame_skip_distorted=arguments.frame_skip_dist,
         frame_limit=arguments.frame_cnt or None,
     )
+    reference = None if arguments.no_reference else arguments.reference
     result = score_files(
-        PROGRAM, arguments.reference, arguments.distorted, models=models, features=features, policy=policy, raw=raw,
+        PROGRAM, reference, arguments.distorted, models=models, features=features, policy=policy, raw=raw,
         threads=arguments.threads or None, subsample=arguments.subsample or 1, quiet=arguments.quiet,
     )  # fmt: skip
     if arguments.output == "-":
@@ -101,7 +102,8 @@ def _print_means(result: Result, stream: TextIO) -> None:
 
 def _inputs(arguments: LibvmafArgs) -> list[str]:
     """Every file that is read."""
-    return [arguments.reference, arguments.distorted, *(spec.path for spec in arguments.models if spec.path)]
+    videos = [name for name in (arguments.reference, arguments.distorted) if name]
+    return [*videos, *(spec.path for spec in arguments.models if spec.path), *arguments.tiny_model]
 
 
 def _load(spec: ModelSpec) -> NamedModel:
@@ -114,6 +116,20 @@ def _load(spec: ModelSpec) -> NamedModel:
         enable_transform=spec.enable_transform,
         overloads=spec.overloads,
     )
+
+
+def _load_tiny(arguments: LibvmafArgs) -> list[NamedModel]:
+    """The tiny models, under the names of their sidecars, and `vmaf_tiny_model` where these have none."""
+    if not arguments.tiny_model:
+        return []
+    from tinyvmaf.models.runtime import DnnConfig
+    from tinyvmaf.score.compare import load_model
+
+    config = DnnConfig(
+        device=arguments.tiny_device, threads=arguments.tiny_threads, fp16_io=arguments.tiny_fp16,
+        verify=arguments.tiny_model_verify,
+    )  # fmt: skip
+    return [load_model(model, config=config, fallback_name="vmaf_tiny_model") for model in arguments.tiny_model]
 
 
 def _say_idle(arguments: LibvmafArgs) -> None:

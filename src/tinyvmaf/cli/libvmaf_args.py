@@ -55,6 +55,12 @@ class LibvmafArgs:
         cpumask: As given, None where absent; it has no effect here, which the caller says.
         gpumask: Likewise.
         no_prediction: Measure features only.
+        tiny_model: Ids or paths of tiny models.
+        tiny_device: Where they run.
+        tiny_threads: Their threads, 0 where not given.
+        tiny_fp16: Whether float16 slots are converted.
+        tiny_model_verify: Whether their signatures must be good.
+        no_reference: Whether there is no reference.
         quiet: No progress.
         version: Print the version and stop; nothing else is checked then.
         help: Print the help and stop, likewise.
@@ -80,6 +86,12 @@ class LibvmafArgs:
     cpumask: int | None = None
     gpumask: int | None = None
     no_prediction: bool = False
+    tiny_model: tuple[str, ...] = ()
+    tiny_device: str = "auto"
+    tiny_threads: int = 0
+    tiny_fp16: bool = False
+    tiny_model_verify: bool = False
+    no_reference: bool = False
     quiet: bool = False
     version: bool = False
     help: bool = False
@@ -143,6 +155,18 @@ FLAGS: tuple[Flag, ...] = (
     _number("frame_skip_ref", "skip the first frames of the reference"),
     _number("frame_skip_dist", "skip the first frames of the distorted video"),
     _switch("no_prediction", "measure features only", "n"),
+    Flag("tiny-model", "FILE|ID", "score with a tiny ONNX model besides", parse=str, repeat=True),
+    Flag(
+        "tiny-device",
+        "DEVICE[,DEVICE...]",
+        "where it runs: auto, cpu, cuda, openvino, rocm, coreml",
+        default="auto",
+        aliases=("dnn-ep",),
+    ),
+    Flag("tiny-threads", "N", "threads of the tiny model (0: as suits it)", "", unsigned, 0, rule="a whole number"),
+    _switch("tiny-fp16", "convert what goes into and comes out of float16 models"),
+    _switch("tiny-model-verify", "refuse a tiny model whose Sigstore signature is not good"),
+    _switch("no-reference", "score the distorted video alone, with a tiny model that needs no reference"),
     _number("cpumask", "accepted, without effect", "c", None),
     _number("gpumask", "accepted, without effect", default=None),
     Flag("aom_ctc", "VERSION", "refused: names the features that are missing", parse=_preset("aom_ctc")),
@@ -174,9 +198,10 @@ def parse_args(arguments: Sequence[str], extra: Sequence[Flag] = ()) -> LibvmafA
     for preset in ("aom_ctc", "nflx_ctc"):
         values.pop(preset)
     models, features = values.pop("model"), values.pop("feature")
-    if not models and not values["no_prediction"]:
+    if not models and not values["no_prediction"] and not values["no_reference"]:
         models = (ModelSpec(),)
     _check_inputs(values)
+    _check_tiny(values, models)
     _check_models(models)
     if len(features) > MAX_FEATURES:
         raise UsageError(f"At most {MAX_FEATURES} --feature options are allowed, not {len(features)}.")
@@ -196,9 +221,21 @@ def usage(extra: Sequence[Flag] = ()) -> str:
     return head + help_text((*FLAGS, *extra))
 
 
+def _check_tiny(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> None:
+    if values["no_reference"] and (models or not values["tiny_model"]):
+        raise UsageError(
+            "--no-reference scores with tiny models that need no reference, and with nothing else.",
+            "Give one with --tiny-model, and no --model.",
+        )
+    if not values["tiny_model"] and (values["tiny_model_verify"] or values["tiny_fp16"]):
+        raise UsageError("--tiny-model-verify and --tiny-fp16 need --tiny-model.", "Name the model.")
+
+
 def _check_inputs(values: Mapping[str, Any]) -> None:
+    if values["no_reference"] and values["reference"]:
+        raise UsageError("With --no-reference there is no reference, but -r/--reference is given.", "Leave one out.")
     for key, short in (("reference", "r"), ("distorted", "d")):
-        if not values[key]:
+        if not values[key] and not (key == "reference" and values["no_reference"]):
             raise UsageError(f"A {key} video is required.", f"Give it with -{short}/--{key}.")
     absent = [key for key in RAW if values[key] is None]
     if 0 < len(absent) < len(RAW):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinyvmaf.cli.doors import say
 from tinyvmaf.cli.progress import FrameBar
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def score_files(
     program: str,
-    reference: str,
+    reference: str | None,
     distorted: str,
     *,
     models: Sequence[str | NamedModel],
@@ -34,7 +34,7 @@ def score_files(
 
     Args:
         program: Name before each message.
-        reference: Path of the reference, or "-".
+        reference: Path of the reference, or "-"; None for models that need none.
         distorted: Path of the distorted video, or "-".
         models: What to score with.
         features: What to measure besides.
@@ -65,11 +65,13 @@ def score_files(
             on_start=lambda pairing: bar.start(pairing.expected_count),
         )
     if not quiet:
-        for note in _notes(result):
-            say(program, f"note: {note['text']}")
+        for text in _notes(result):
+            say(program, f"note: {text}")
     return result
 
 
-def _notes(result: Result) -> list[dict[str, Any]]:
-    notes: list[dict[str, Any]] = result.pairing.get("notes", [])
-    return notes
+def _notes(result: Result) -> list[str]:
+    """What was mended or noticed, of the videos and of the models."""
+    return [note["text"] for note in result.pairing.get("notes", [])] + [
+        note for score in result.scores for note in score.notes
+    ]

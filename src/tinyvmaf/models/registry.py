@@ -1,21 +1,24 @@
-"""Which models there are by name: Netflix's, carried by another package, and our own, carried by this one.
+"""Which models there are by name, and what is pinned of them.
 
-Our own are listed in `data/registry.json`, which `build_registry` makes from the files beside it; nobody edits it.
+Our own are listed in `data/registry.json`, which `tinyvmaf.models.register` makes from the files beside it; nobody
+edits it. The user's are in the store, one `<id>.entry.json` each. Netflix's are carried by another package and pinned
+here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
+import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tinyvmaf.errors import MissingExtraError, ModelError, UnknownNameError
+from tinyvmaf.errors import IntegrityError, MissingExtraError, ModelError, UnknownNameError
+from tinyvmaf.models import paths, schema
 
 DEFAULT_VERSION = "vmaf_v0.6.1"
 DEFAULT_TINY = "vmaf_tiny"
@@ -42,30 +45,101 @@ UNAVAILABLE: dict[str, str] = {
         for view in ("3d0h", "5d0h", "3d0h_2160", "1d5h_2160")
     },
 }
-"""libvmaf's other versions, and why they cannot be had by name."""
+"""libvmaf's other versions, and why they cannot be had by name unless the user's store holds them."""
+
+REGISTRY: Final = "registry.json"
+CHECKSUM: Final = "registry.json.sha256"
+ENTRY: Final = ".entry.json"
+_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_KEYS = {"licence": "license", "licence_url": "license_url", "data_licence": "data_license"}
+_FIELDS = {"onnx": "file", **{key: name for name, key in _KEYS.items()}}
+
+_log = logging.getLogger("tinyvmaf")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One of our own models.
+    """What is pinned and known of one model. Text that nobody stated is empty.
 
     Attributes:
         id: Its name.
-        model: The ONNX file.
-        sidecar: The JSON beside it.
+        kind: "fr" scores against a reference, "nr" without one, "filter" gives frames, "saliency" maps, "shots" cuts.
+        file: The model's file, relative to `folder`: ONNX, or libvmaf's JSON.
         sha256: Of the model, 64 lower-case hexadecimal digits.
-        sidecar_sha256: Of the sidecar.
-        target: "human" or "teacher".
-        licence: SPDX expression, empty where the sidecar states none.
+        sidecar_sha256: Of the JSON beside an ONNX file; without it the sidecar is not used.
+        opset: Version of ONNX's operators, None where unknown.
+        licence: SPDX expression of the model.
+        licence_url: Its text.
+        data_licence: Of what it was trained on: "open" or "research".
+        target: What it was trained to predict: "human", "teacher", "unknown", or "none" where it predicts no score.
+        source: URL or package it came from.
+        card: Where people read about it.
+        description: One line.
+        notes: More lines.
+        smoke: Whether it only proves that loading works.
+        quant_mode: How the int8 variant was made: "static", "dynamic" or "qat"; "fp32" where there is none.
+        int8_sha256: Of the int8 variant, `int8_file`.
+        quant_calibration_set: What its ranges were measured on.
+        quant_accuracy_budget_plcc: Most correlation with the fp32 model that it may lose, 0 .. 1.
+        sigstore_bundle: The model's signature, relative to `folder`.
+        sigstore_identity: Who must have signed, compared for equality.
+        sigstore_issuer: Who must vouch for that identity, compared for equality.
+        folder: Where the files lie.
+        packaged: Whether the entry is part of this package, rather than of the user's store or of a file.
     """
 
     id: str
-    model: Path
-    sidecar: Path
+    kind: str
+    file: str
     sha256: str
-    sidecar_sha256: str
-    target: str
-    licence: str
+    sidecar_sha256: str = ""
+    opset: int | None = None
+    licence: str = ""
+    licence_url: str = ""
+    data_licence: str = ""
+    target: str = "unknown"
+    source: str = ""
+    card: str = ""
+    description: str = ""
+    notes: str = ""
+    smoke: bool = False
+    quant_mode: str = "fp32"
+    int8_sha256: str = ""
+    quant_calibration_set: str = ""
+    quant_accuracy_budget_plcc: float = 0.01
+    sigstore_bundle: str = ""
+    sigstore_identity: str = ""
+    sigstore_issuer: str = ""
+    folder: Path = field(default=Path(), compare=False)
+    packaged: bool = field(default=False, compare=False)
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether the model is ONNX rather than libvmaf's JSON."""
+        return self.file.endswith(".onnx")
+
+    @property
+    def sidecar_file(self) -> str:
+        """The JSON beside an ONNX file, relative to `folder`."""
+        return f"{self.file.removesuffix('.onnx')}.json"
+
+    @property
+    def int8_file(self) -> str:
+        """The int8 variant of an ONNX file, relative to `folder`."""
+        return f"{self.file.removesuffix('.onnx')}.int8.onnx"
+
+    def record(self) -> dict[str, Any]:
+        """The entry as JSON has it: what nobody stated is left out.
+
+        Returns:
+            An object that keeps to `registry.schema.json`'s "entry".
+        """
+        content: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in ("folder", "packaged") and (value != item.default or item.name == "target"):
+                content[_KEYS.get(item.name, item.name)] = value
+        return {("onnx" if key == "file" and self.is_onnx else key): value for key, value in content.items()}
 
 
 def names_a_file(model: str) -> bool:
@@ -75,6 +149,11 @@ def names_a_file(model: str) -> bool:
         model: As the user typed it.
     """
     return os.sep in model or model.lower().endswith((".json", ".onnx"))
+
+
+def data_folder() -> Path:
+    """The folder of the installed package that holds our own models."""
+    return Path(__file__).with_name("data")
 
 
 def netflix_file(version: str) -> Path:
@@ -87,13 +166,8 @@ def netflix_file(version: str) -> Path:
         The path; the file is not looked at.
 
     Raises:
-        UnknownNameError: No such version, or one that cannot be had by name.
         MissingExtraError: The package that carries the files is not installed.
     """
-    if version in UNAVAILABLE:
-        raise UnknownNameError(f"Model version {version} is not available: {UNAVAILABLE[version]}.", _known(version))
-    if version not in NETFLIX_SHA256:
-        raise UnknownNameError(f"There is no model version {version!r}.", _known(version))
     spec = importlib.util.find_spec(CARRIER)
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(
@@ -103,112 +177,167 @@ def netflix_file(version: str) -> Path:
     return Path(spec.submodule_search_locations[0], "vmaf_models", f"{version}.json")
 
 
-def _known(version: str) -> str:
-    close = get_close_matches(version, NETFLIX_SHA256, n=1, cutoff=0.8)
-    lead = f"Did you mean {close[0]}? " if close and close[0] != version else ""
-    return f"{lead}Available: {', '.join(NETFLIX_SHA256)}."
-
-
-def data_folder() -> Path:
-    """The folder of the installed package that holds our own models."""
-    return Path(__file__).with_name("data")
-
-
-def tiny_ids(folder: Path | None = None) -> tuple[str, ...]:
-    """Ids of our own models.
+def read_registry(path: Path, *, packaged: bool = False) -> tuple[Entry, ...]:
+    """Read a registry, ours or one of the same fields.
 
     Args:
-        folder: Where registry.json lies; the package's own folder by default.
+        path: The JSON file, at most 1 MiB.
+        packaged: Whether it is this package's own; then its bytes must be those of the checksum beside it.
 
     Returns:
-        The ids in the order of the registry.
+        The entries in the order of the file.
 
     Raises:
-        ModelError: The registry is missing or damaged.
+        IntegrityError: A packaged registry is not the one that was packaged.
+        ModelError: The file is missing, is not strict JSON, breaks the schema, or lists an id twice.
     """
-    return tuple(entry.id for entry in _entries(folder or data_folder()))
+    data = paths.read(path, schema.MAX_BYTES)
+    if packaged and paths.read(path.with_name(CHECKSUM), 1000) != checksum(data):
+        raise IntegrityError(f"The model registry {path} has changed since it was packaged.", "Reinstall tinyvmaf.")
+    content = _parse(data, path, "")
+    found = tuple(_entry(record, path.parent, packaged) for record in content["models"])
+    ids = [entry.id for entry in found]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise ModelError(f"The model registry {path} must list an id once, but it lists {twice} twice.")
+    return found
 
 
-def tiny_entry(model_id: str, folder: Path | None = None) -> Entry:
-    """Look up one of our own models.
+def checksum(data: bytes) -> bytes:
+    """What is written beside a packaged registry, as `sha256sum` writes it.
 
     Args:
-        model_id: Its id.
-        folder: Where registry.json lies; the package's own folder by default.
+        data: The registry.
+
+    Returns:
+        One line.
+    """
+    return f"{hashlib.sha256(data).hexdigest()}  {REGISTRY}\n".encode()
+
+
+def _parse(data: bytes, path: Path, definition: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = schema.parse(data)
+        broken = schema.problem(content, "registry", definition)
+    except ValueError as error:
+        broken = str(error)
+    if broken:
+        raise ModelError(f"The model registry {path} cannot be used: {broken}.", "Mend it, or restore it.")
+    return content
+
+
+def from_record(record: dict[str, Any], folder: Path, *, packaged: bool = False) -> Entry:
+    """Make an entry of what JSON says.
+
+    Args:
+        record: An object that keeps to `registry.schema.json`'s "entry".
+        folder: Where the files lie.
+        packaged: Whether it is part of this package.
 
     Returns:
         The entry.
 
     Raises:
-        UnknownNameError: No such id.
-        ModelError: The registry is missing or damaged.
+        ModelError: The record breaks the schema.
     """
-    entries = {entry.id: entry for entry in _entries(folder or data_folder())}
-    if model_id not in entries:
-        raise UnknownNameError(
-            f"There is no tiny model {model_id!r}.",
-            f"There are: {', '.join(entries)}; any other ONNX file by its path.",
-        )
-    return entries[model_id]
+    broken = schema.problem(record, "registry", "entry")
+    if broken:
+        raise ModelError(f"The registry entry of a model in {folder} cannot be used: {broken}.", "Mend it.")
+    return _entry(record, folder, packaged)
 
 
-def _entries(folder: Path) -> list[Entry]:
-    path = folder / "registry.json"
-    try:
-        content = json.loads(path.read_bytes())
-        return [_entry(item, folder) for item in content["models"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise ModelError(f"The model registry {path} cannot be read ({detail}).", "Reinstall tinyvmaf.") from error
+def _entry(record: dict[str, Any], folder: Path, packaged: bool) -> Entry:
+    known = {_FIELDS.get(key, key): value for key, value in record.items()}
+    if "opset" in known:
+        known["opset"] = int(known["opset"])
+    return Entry(**known, folder=folder, packaged=packaged)
 
 
-def _entry(item: dict[str, Any], folder: Path) -> Entry:
-    name = str(item["id"])
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
-        raise ValueError(f"{name!r} is not a model id")
-    digests = [str(item[key]) for key in ("sha256", "sidecar_sha256")]
-    if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests):
-        raise ValueError(f"a SHA-256 of {name} is not one")
-    return Entry(
-        id=name,
-        model=folder / f"{name}.onnx",
-        sidecar=folder / f"{name}.json",
-        sha256=digests[0],
-        sidecar_sha256=digests[1],
-        target=str(item["target"]),
-        licence=str(item.get("license", "")),
-    )
-
-
-def build_registry(folder: Path) -> str:
-    """Make the text of registry.json from every `<id>.onnx` with its `<id>.json` in a folder.
-
-    Args:
-        folder: Holds the models. A sidecar states "kind" ("fr") and "target" ("human" or "teacher"), and may state
-            "license" (SPDX), "onnx_opset" and "description".
+def packaged() -> tuple[Entry, ...]:
+    """Our own models.
 
     Returns:
-        JSON text, models sorted by id, the same for the same files.
+        The entries in the order of the registry.
 
     Raises:
-        ModelError: A sidecar is missing, does not parse or lacks a field.
+        ModelError: The registry is missing or damaged.
     """
-    models = [_record(path) for path in sorted(folder.glob("*.onnx"))]
-    return json.dumps({"schema_version": 1, "models": models}, indent=2, ensure_ascii=False) + "\n"
+    return read_registry(data_folder() / REGISTRY, packaged=True)
 
 
-def _record(path: Path) -> dict[str, Any]:
-    beside = path.with_suffix(".json")
+def entries() -> tuple[Entry, ...]:
+    """Our own models and those of the user's store; Netflix's are the keys of NETFLIX_SHA256.
+
+    Returns:
+        Our own in the order of the registry, then the user's by id.
+
+    Raises:
+        ModelError: The registry or an entry of the store is damaged.
+    """
+    own = packaged()
+    taken = {entry.id for entry in own} | set(NETFLIX_SHA256)
+    return own + tuple(_stored(name) for name in _store_ids() if not _is_shadowed(name, taken))
+
+
+def _is_shadowed(name: str, taken: set[str]) -> bool:
+    if name in taken:
+        _log.warning("The model %s of the store is not used: a packaged model has that name.", name)
+    return name in taken
+
+
+def _store_ids() -> list[str]:
+    """Ids of the user's store, by the names of its files."""
     try:
-        raw = beside.read_bytes()
-        sidecar = json.loads(raw)
-        record = {"id": path.stem, "kind": sidecar["kind"], "onnx": path.name}
-        record |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "target": sidecar["target"]}
-        record |= {"sidecar_sha256": hashlib.sha256(raw).hexdigest()}
-        optional = {"opset": "onnx_opset", "license": "license", "description": "description"}
-        return record | {name: sidecar[key] for name, key in optional.items() if key in sidecar}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise ModelError(
-            f"The sidecar {beside} cannot be used ({detail}).", "It needs at least kind and target."
-        ) from error
+        names = os.listdir(paths.store_folder())
+    except OSError:
+        return []
+    return sorted(name.removesuffix(ENTRY) for name in names if name.endswith(ENTRY) and not name.startswith("."))
+
+
+def _stored(name: str) -> Entry:
+    path = paths.store_folder() / f"{name}{ENTRY}"
+    entry = _entry(_parse(paths.read(path, schema.MAX_BYTES), path, "entry"), path.parent, False)
+    if entry.id != name:
+        raise ModelError(f"The entry {path} must have the id {name}, but it has {entry.id}.", "Remove or mend it.")
+    return entry
+
+
+def find(model_id: str) -> Entry:
+    """Look a model up by name: Netflix's, ours, then the user's, so that nobody's entry replaces a packaged one.
+
+    Args:
+        model_id: Version name or id.
+
+    Returns:
+        The entry; its files are not looked at.
+
+    Raises:
+        UnknownNameError: No such model, or one that is not at hand; the hint says how to get at it.
+        MissingExtraError: It is Netflix's, and the package that carries the files is not installed.
+        ModelError: The registry or the entry is damaged.
+    """
+    if model_id in NETFLIX_SHA256:
+        return _netflix(model_id)
+    own = {entry.id: entry for entry in packaged()}
+    if model_id in own:
+        return own[model_id]
+    if _ID.fullmatch(model_id) and (paths.store_folder() / f"{model_id}{ENTRY}").exists():
+        return _stored(model_id)
+    hint = _known(model_id, [*NETFLIX_SHA256, *own, *_store_ids()])
+    if model_id in UNAVAILABLE:
+        raise UnknownNameError(f"Model version {model_id} is not available: {UNAVAILABLE[model_id]}.", hint)
+    raise UnknownNameError(f"There is no model {model_id!r}.", hint)
+
+
+def _netflix(version: str) -> Entry:
+    path = netflix_file(version)
+    return Entry(
+        id=version, kind="fr", file=path.name, sha256=NETFLIX_SHA256[version], licence="BSD-2-Clause-Patent",
+        target="human", source="pypi:ffmpeg-quality-metrics==3.13.0", folder=path.parent, packaged=True,
+    )  # fmt: skip
+
+
+def _known(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    lead = f"Did you mean {close[0]}? " if close else ""
+    return f"{lead}There are: {', '.join(known)}, or a file by its path."

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from tinyvmaf._version import __version__
-from tinyvmaf.errors import UnknownNameError, UsageError
+from tinyvmaf.errors import UsageError
+from tinyvmaf.features._pictures import PictureModel, takes_pictures
 from tinyvmaf.features.base import Feature
-from tinyvmaf.models import load, registry
+from tinyvmaf.models import load
+from tinyvmaf.models.runtime import DnnConfig, ModelSession
+from tinyvmaf.score.fusion import TinyModel
 from tinyvmaf.score.logs.names import log_name
 from tinyvmaf.score.model import Overload, ScoreModel
+from tinyvmaf.score.pictures import PictureScore
 from tinyvmaf.score.pipeline import Measured, Progress, make_feature, measure, needed_features, predict
 from tinyvmaf.score.result import Result, RunInfo, ScoreInfo
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from tinyvmaf.video.base import Video
     from tinyvmaf.video.policy import PairingPolicy
     from tinyvmaf.video.raw import RawFormat
+    from tinyvmaf.video.single import Single
 
 VideoSource: TypeAlias = "str | os.PathLike[str] | Sequence[Any] | Video"
 """A path, frames as NumPy arrays, or a video opened with `open_video` or `open_arrays`."""
@@ -51,6 +56,16 @@ class NamedModel:
     model: ScoreModel
     file: load.ModelFile
 
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """What looks at frames in place of a table of features: the model itself, if it is of that kind."""
+        return (self.model.feature,) if isinstance(self.model, PictureScore) else ()
+
+    @property
+    def session(self) -> ModelSession | None:
+        """The open graph of a tiny model."""
+        return self.model.session if isinstance(self.model, PictureScore | TinyModel) else None
+
     def info(self, keys: Iterable[str]) -> ScoreInfo:
         """Where the score comes from.
 
@@ -60,10 +75,13 @@ class NamedModel:
         Returns:
             The facts for results and logs.
         """
-        file = self.file
+        file, session = self.file, self.session
         return ScoreInfo(
             self.name, file.id, file.sha256, self.model.kind, target=file.target, registered=file.registered,
-            keys=tuple(keys),
+            keys=tuple(keys), verified=file.verified,
+            no_reference=any(isinstance(f, PictureModel) and f.kind == "nr" for f in self.features),
+            device="CPU" if session is None else session.attached_device,
+            notes=() if session is None else _notes(self.name, session),
         )  # fmt: skip
 
 
@@ -74,6 +92,8 @@ def load_model(
     disable_clip: bool = False,
     enable_transform: bool = False,
     overloads: Sequence[Overload] = (),
+    config: DnnConfig | None = None,
+    fallback_name: str = "",
 ) -> NamedModel:
     """Load a model by version, id or path.
 
@@ -84,6 +104,9 @@ def load_model(
         disable_clip: Leave scores outside the model's range as they are.
         enable_transform: Apply the model's score transform.
         overloads: Feature options in place of the model's.
+        config: How a tiny model runs; libvmaf's JSON models take only its `verify`.
+        fallback_name: Name of a tiny model's score where neither caller, sidecar nor registry has one; by default that
+            of the file.
 
     Returns:
         The model.
@@ -93,37 +116,28 @@ def load_model(
         ModelError: The file cannot be read or is no model.
         UsageError: An option that this kind of model does not have.
     """
-    file = _model_file(model)
+    config = config or DnnConfig()
+    file = load.load(model, verify=config.verify)
+    default = _NAMES.get(file.id, file.id) if file.registered else Path(file.id).stem
     if file.kind == "tiny":
         if disable_clip or enable_transform or overloads:
             raise UsageError(f"Model {model} is a tiny model: clip, transform and feature options do not apply to it.")
-        from tinyvmaf.score.fusion import TinyModel
+        session = config.open(file)
+        name = name or session.sidecar.name or (default if file.registered else fallback_name or default)
+        return NamedModel(name, PictureScore(session, name) if takes_pictures(session) else TinyModel(session), file)
+    from tinyvmaf.score.svm_json import load_svm
 
-        loaded: ScoreModel = TinyModel(file.data, file.sidecar)
-    else:
-        from tinyvmaf.score.svm_json import load_svm
-
-        loaded = load_svm(
-            file.data, disable_clip=disable_clip, enable_transform=enable_transform, overloads=tuple(overloads)
-        )
-    default = _NAMES.get(file.id, file.id) if file.registered else Path(file.id).stem
-    return NamedModel(name or default, loaded, file)
+    svm = load_svm(file.data, disable_clip=disable_clip, enable_transform=enable_transform, overloads=tuple(overloads))
+    return NamedModel(name or default, svm, file)
 
 
-def _model_file(model: str | os.PathLike[str]) -> load.ModelFile:
-    if not isinstance(model, str) or registry.names_a_file(model):
-        return load.load_path(Path(model))
-    if model in registry.NETFLIX_SHA256 or model in registry.UNAVAILABLE:
-        return load.load_version(model)
-    ours = registry.tiny_ids()
-    if model in ours:
-        return load.load_tiny(model)
-    known = (*registry.NETFLIX_SHA256, *ours)
-    close = get_close_matches(model, known, n=1)
-    lead = f"Did you mean {close[0]}? " if close else ""
-    raise UnknownNameError(
-        f"There is no model {model!r}.", f"{lead}There are: {', '.join(known)}, or a file by its path."
-    )
+def _notes(name: str, session: ModelSession) -> tuple[str, ...]:
+    """What people should know of a run: passed-over devices, results outside the promised range."""
+    notes = list(session.fallbacks)
+    span = session.sidecar.output_range
+    if session.out_of_range and span is not None:
+        notes.append(f"{session.out_of_range} results of {name} lay outside the range of its sidecar, {span}.")
+    return tuple(notes)
 
 
 def default_threads() -> int:
@@ -132,7 +146,7 @@ def default_threads() -> int:
 
 
 def compare(
-    reference: VideoSource,
+    reference: VideoSource | None,
     distorted: VideoSource,
     *,
     models: str | NamedModel | Sequence[str | NamedModel] = DEFAULT_MODELS,
@@ -149,7 +163,8 @@ def compare(
 
     Args:
         reference: The pristine video: a path, "-" for Y4M on standard input, frames as NumPy arrays (each a 2-D luma
-            plane or a tuple of planes, uint8 or uint16), or an open video, which is closed at the end.
+            plane or a tuple of planes, uint8 or uint16), or an open video, which is closed at the end. None where
+            every model is one that needs no reference.
         distorted: The degraded video, likewise.
         models: What to score with, one or several; see `load_model`.
         features: What to measure beyond what the models need, by name or as made by `make_feature`, one or several.
@@ -167,7 +182,6 @@ def compare(
     Raises:
         TinyVmafError: See `tinyvmaf.errors`: unreadable or mismatched videos, unknown models, features or options.
     """
-    from tinyvmaf.video.align import pair_videos
     from tinyvmaf.video.policy import PairingPolicy
 
     count = _checked_threads(threads)
@@ -176,18 +190,45 @@ def compare(
     if all(isinstance(video, str) and video == "-" for video in (reference, distorted)):
         raise UsageError("Only one of the two videos can come from standard input, but both are named '-'.")
     loaded = [m if isinstance(m, NamedModel) else load_model(m) for m in _several(models)]
-    wanted = _wanted(loaded, [f if isinstance(f, Feature) else make_feature(f) for f in _several(features)])
+    asked = [f if isinstance(f, Feature) else make_feature(f) for f in _several(features)]
+    if reference is None:
+        _check_no_reference(loaded, asked)
+    wanted = _wanted(loaded, asked)
     chroma = any(feature.planes == "all" for feature in wanted)
     started = time.perf_counter()
-    with (
-        _open(reference, raw, count, chroma, bits) as first,
-        _open(distorted, raw, count, chroma, bits) as second,
-        pair_videos(first, second, policy or PairingPolicy(), chroma_needed=chroma) as pairing,
-    ):
+    with ExitStack() as stack:
+        videos = [
+            stack.enter_context(_open(source, raw, count, chroma, bits))
+            for source in (reference, distorted)
+            if source is not None
+        ]
+        pairing = _paired(videos, policy or PairingPolicy(), chroma)
+        stack.callback(pairing.close)
         if on_start is not None:
             on_start(pairing)
         measured = measure(pairing, wanted, threads=count, subsample=subsample, progress=progress)
         return _result(measured, loaded, pairing, count, subsample, started)
+
+
+def _paired(videos: Sequence[Video], policy: PairingPolicy, chroma: bool) -> Pairing | Single:
+    from tinyvmaf.video.align import pair_videos
+    from tinyvmaf.video.single import Single
+
+    if len(videos) == 1:
+        return Single(videos[0], policy)
+    return pair_videos(videos[0], videos[1], policy, chroma_needed=chroma)
+
+
+def _check_no_reference(models: Sequence[NamedModel], features: Sequence[Feature]) -> None:
+    """Without a reference only models of the distorted video's own frames can score."""
+    for named in models:
+        if not any(isinstance(f, PictureModel) and f.kind == "nr" for f in named.features):
+            raise UsageError(
+                f"Without a reference only no-reference models can score, but {named.name} needs one.",
+                "Give a reference, or a model that takes one frame.",
+            )
+    for feature in features:
+        raise UsageError(f"Feature {feature.name} needs a reference, but there is none.", "Give one.")
 
 
 def _checked_threads(threads: int | None) -> int:
@@ -203,7 +244,7 @@ def _several(items: Any) -> Sequence[Any]:
 
 def _wanted(models: Sequence[NamedModel], extra: Sequence[Feature]) -> list[Feature]:
     """Every feature that has to be measured, after checking that there is one and that names differ."""
-    wanted = needed_features((m.model for m in models), extra)
+    wanted = needed_features((m.model for m in models), [*extra, *(f for m in models for f in m.features)])
     if not wanted:
         raise UsageError("There is nothing to measure: neither a model nor a feature is asked for.")
     _check_names(models, wanted)
@@ -212,7 +253,7 @@ def _wanted(models: Sequence[NamedModel], extra: Sequence[Feature]) -> list[Feat
 
 def _check_names(models: Sequence[NamedModel], features: Sequence[Feature]) -> None:
     names = [m.name for m in models]
-    keys = [key for feature in features for key in feature.keys]
+    keys = [key for feature in features if not isinstance(feature, PictureModel) for key in feature.keys]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"Every model needs a name of its own, but {name!r} is used twice.", "Give one a name=.")
@@ -233,18 +274,27 @@ def _open(source: VideoSource, raw: RawFormat | None, threads: int, chroma: bool
 
 
 def _result(
-    measured: Measured, models: Sequence[NamedModel], pairing: Pairing, threads: int, subsample: int, started: float
+    measured: Measured,
+    models: Sequence[NamedModel],
+    pairing: Pairing | Single,
+    threads: int,
+    subsample: int,
+    started: float,
 ) -> Result:
     columns = dict(measured.columns)
     scores: list[ScoreInfo] = []
     for named in models:
-        added = predict(named.model, named.name, measured.columns)
+        # A model that looks at frames has measured its score already; it is listed where its turn comes.
+        own = {key: columns.pop(key) for feature in named.features for key in feature.keys}
+        added = predict(named.model, named.name, measured.columns) | own
         if twice := sorted(added.keys() & columns.keys()):
             raise UsageError(f"Two columns are named {twice[0]!r}.", f"Give model {named.name} another name.")
         columns.update(added)
         scores.append(named.info(added))
     times = np.array(measured.times)
-    inputs: Mapping[str, Any] = {"reference": pairing.reference, "distorted": pairing.distorted}
+    inputs: Mapping[str, Any] = {
+        name: getattr(pairing, name) for name in ("reference", "distorted") if hasattr(pairing, name)
+    }
     return Result(
         frame_numbers=np.array(measured.frame_numbers, dtype=np.int64),
         times=None if np.isnan(times).any() else times,

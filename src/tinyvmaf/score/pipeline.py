@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
@@ -209,7 +209,7 @@ def _check_size(width: int, height: int, features: Sequence[Feature]) -> None:
 
 def _warm_up(pair: FramePair, features: Sequence[Feature], pool: ThreadPoolExecutor) -> None:
     """Let kernels that were never compiled on this machine compile side by side instead of one after the other."""
-    pair = FramePair(pair.reference, pair.distorted, pair.index, pair.reference, pair.weights)
+    pair = replace(pair, previous=pair.reference)
     for done in [pool.submit(feature.update, pair) for feature in features]:
         done.result()
 
@@ -223,7 +223,9 @@ def predict(model: ScoreModel, name: str, columns: Mapping[str, Column]) -> dict
         columns: What the features measured.
 
     Returns:
-        The model's columns, its score first.
+        The model's columns, its score first; none for a model that reads no features.
     """
+    if not model.inputs:
+        return {}
     table = np.column_stack([columns[input_key(item)] for item in model.inputs])
     return model.columns(table, name)

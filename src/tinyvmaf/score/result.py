@@ -26,9 +26,12 @@ class ScoreInfo:
         sha256: Of the model file, 64 lower-case hexadecimal digits.
         kind: "svm", "bootstrap" or "tiny".
         target: What the model was trained to predict: "human", "teacher" or "unknown".
-        device: Where it ran, such as "cpu".
+        device: Where it ran, such as "CPU" or "CUDA".
         registered: Whether the hash was pinned.
         keys: Every column that this model added, `name` first; empty stands for `name` alone.
+        verified: Whether its signature was asked for, and is good.
+        no_reference: Whether it looks at the distorted video only.
+        notes: What people should know of its run.
     """
 
     name: str
@@ -36,9 +39,12 @@ class ScoreInfo:
     sha256: str
     kind: Kind
     target: str = "unknown"
-    device: str = "cpu"
+    device: str = "CPU"
     registered: bool = True
     keys: tuple[str, ...] = ()
+    verified: bool = False
+    no_reference: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
-from tinyvmaf.models.load import load_version
+from tinyvmaf.models.load import load
 from tinyvmaf.score.fusion import CANONICAL
 from tinyvmaf.score.svm_json import load_svm
 from tinyvmaf.train.features import Clip, Table, measure_source
@@ -82,7 +82,7 @@ class Teacher:
     """
 
     def __init__(self, name: str) -> None:
-        file = load_version(name)
+        file = load(name)
         self.name, self.sha256 = name, file.sha256
         self._model = load_svm(file.data, disable_clip=True)
         self._order = [CANONICAL.index(item.key) for item in self._model.inputs]

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from tinyvmaf.models.guard import check_onnx
+from tinyvmaf.dnn.guard import check
 from tinyvmaf.score.fusion import CANONICAL
 from tinyvmaf.train.fit import SCORES, Fusion
 
@@ -45,7 +45,7 @@ def to_onnx(fusion: Fusion, name: str, description: str) -> bytes:
     )
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
-    check_onnx(data)
+    check(data).require()
     return data
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from tinyvmaf._files import atomic_write
+from tinyvmaf.models.runtime import open_bytes
 from tinyvmaf.score.fusion import TinyModel
 from tinyvmaf.train.card import DESCRIPTION, Facts, card, sidecar
 from tinyvmaf.train.corpus import Teacher, build_corpus
@@ -37,7 +38,7 @@ def make_model(recipe: Recipe, data: Path, out: Path, cache: Path, jobs: int, sa
     fusion = fit(corpus.of_split("train"), corpus.of_split("selection"), teacher, recipe.fit, say)
     model = to_onnx(fusion, recipe.name, DESCRIPTION)
     say("measuring the exported file")
-    report = evaluate(TinyModel(model).predict, teacher, recipe, corpus, data, cache, jobs)
+    report = evaluate(TinyModel(open_bytes(model, threads=1)).predict, teacher, recipe, corpus, data, cache, jobs)
     facts = Facts(recipe, corpus, teacher, fusion, report)
     digest = hashlib.sha256(model).hexdigest()
     texts = {".onnx": model, ".json": sidecar(facts).encode(), ".md": card(facts, digest).encode()}

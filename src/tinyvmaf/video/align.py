@@ -16,7 +16,7 @@ from tinyvmaf.video.ahead import Ahead
 from tinyvmaf.video.base import Video
 from tinyvmaf.video.colour import convert_frame_range, raise_frame_bits
 from tinyvmaf.video.content import ContentCheck
-from tinyvmaf.video.frame import Frame, FramePair, StreamFacts
+from tinyvmaf.video.frame import Colour, Frame, FramePair, StreamFacts
 from tinyvmaf.video.levels import LevelMonitor
 from tinyvmaf.video.policy import PAIRING_FLAGS, Note, PairingFlag, PairingPolicy
 from tinyvmaf.video.reader import RawFormat, open_video, packet_times
@@ -74,6 +74,8 @@ class Pairing:
         )
         self._turn: int | None = plan.turns[0] if len(plan.turns) == 1 else None
         self._open_range = plan.open_range and not policy.ignore_range
+        one, other = self.reference, self.distorted
+        self._colour = Colour(one.matrix or other.matrix, one.range or other.range)
         self._pairs = 0
         self._skipped = policy.sync or bool(policy.frame_skip_reference or policy.frame_skip_distorted)
         self._ahead: Ahead[Frame] | None = None
@@ -105,7 +107,7 @@ class Pairing:
             self._clock.push(index, one.time, other.time)
             if index == 0:
                 self._note_starts()
-            pair = FramePair(*self._conform(one, other), index, previous)
+            pair = FramePair(*self._conform(one, other), index, previous, colour=self._colour)
             self._content.push(pair)
             self._pairs += 1
             yield pair

@@ -108,6 +108,19 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Colour:
+    """How code values become colours.
+
+    Attributes:
+        matrix: FFmpeg's name of the YUV matrix, None where nothing is stated.
+        range: "limited", "full", or None where nothing is stated.
+    """
+
+    matrix: str | None = None
+    range: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FramePair:
     """One instant of both videos: same size, same bits.
 
@@ -117,6 +130,7 @@ class FramePair:
         index: Number of the pair, from 0.
         previous: Reference frame of the pair before, None for the first.
         weights: (H, W) float32 weight of every luma sample, None for all ones.
+        colour: How the code values of both frames become colours.
     """
 
     reference: Frame
@@ -124,6 +138,7 @@ class FramePair:
     index: int
     previous: Frame | None = None
     weights: Weights | None = None
+    colour: Colour = Colour()
 
     @property
     def bits(self) -> int:

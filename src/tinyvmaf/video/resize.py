@@ -43,7 +43,9 @@ def scale_frame(frame: Frame, width: int, height: int, method: Method = "bicubic
     if frame.luma.shape == (height, width):
         return frame
     shapes = plane_shapes(width, height, chroma)
-    planes = tuple(_scale(plane, shape, frame.bits, method) for plane, shape in zip(frame.planes, shapes, strict=False))
+    planes = tuple(
+        scale_plane(plane, shape, frame.bits, method) for plane, shape in zip(frame.planes, shapes, strict=False)
+    )
     return replace(frame, planes=planes, owner=None)
 
 
@@ -84,7 +86,18 @@ def _is_422(frame: Frame) -> bool:
     )
 
 
-def _scale(plane: Plane, shape: tuple[int, int], bits: int, method: Method) -> Plane:
+def scale_plane(plane: Plane, shape: tuple[int, int], bits: int, method: Method) -> Plane:
+    """Scale one plane, as `scale_frame` does.
+
+    Args:
+        plane: (H, W) samples.
+        shape: New height and width.
+        bits: Bits of a sample.
+        method: One of METHODS.
+
+    Returns:
+        A new plane, or the same one if the size is right already.
+    """
     if plane.shape == shape:
         return plane
     from tinyvmaf.video import pictures  # loads the media library, which frames of the right size do not need

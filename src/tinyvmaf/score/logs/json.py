@@ -78,9 +78,12 @@ def _pooled(result: Result, names: Mapping[str, str], precision: NumberFormat) -
 def _tiny_model(result: Result, score: ScoreInfo, precision: NumberFormat) -> Iterator[str]:
     """The block of tiny-model consumers, one value per scored frame."""
     values = result.columns[score.name]
-    facts = {"name": score.name, "kind": "fr", "device": score.device, "sha256": score.sha256}
+    facts = {
+        "name": score.name, "kind": "nr" if score.no_reference else "fr", "device": score.device,
+        "sha256": score.sha256, "verified": score.verified,
+    }  # fmt: skip
     yield '  "tiny_model": {\n'
-    yield "".join(f'    "{name}": {_quoted(value)},\n' for name, value in facts.items())
+    yield "".join(f'    "{name}": {json.dumps(value)},\n' for name, value in facts.items())
     yield f'    "mean": {precision.text_or_null(mean(values))},\n    "per_frame": ['
     for start in range(0, len(values), BLOCK_FRAMES):
         texts = precision.texts_or(values[start : start + BLOCK_FRAMES], "null")

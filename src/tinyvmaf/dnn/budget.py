@@ -1,0 +1,347 @@
+"""How much memory and work a graph can ask for, found by walking it with shapes in place of numbers.
+
+A loop's body counts as often as it runs, loops inside loops multiply, both branches count. Where a size follows from
+numbers that only a run would tell, the graph is refused, unless these numbers are inputs: then they are looked at
+again, with their true values, before each run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tinyvmaf.dnn.assumed import start_values
+from tinyvmaf.dnn.graph import BOOL, INT64, Graph, Model, Node, Number, Refusal, Unbounded, Unknown, shown
+from tinyvmaf.dnn.rules import elementwise, making, movement, reduction, spatial
+from tinyvmaf.dnn.rules.base import Rule, given, required, subgraph
+from tinyvmaf.dnn.values import Known, loose
+
+RULES: Final[dict[str, Rule]] = {
+    **elementwise.RULES,
+    **making.RULES,
+    **movement.RULES,
+    **reduction.RULES,
+    **spatial.RULES,
+}
+CONTROL: Final = frozenset(("If", "Loop"))
+
+NODE_WORK: Final = 10_000
+"""Work of starting any operator, in multiply-adds: about what a core does while the runtime calls one."""
+
+
+ELEMENT_WORK: Final = 16
+"""Work of writing one element to memory, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """What a graph may ask for.
+
+    Attributes:
+        tensor_elements: Elements of any tensor.
+        peak_bytes: Memory of all tensors that are alive at one moment, constants included.
+        work: Multiply-adds, or operations of that order.
+        trip_count: Rounds of one loop.
+        iterations: Product of the rounds of loops inside each other.
+        steps: Nodes that may be looked at; a loop whose state changes its shape is looked at round by round.
+    """
+
+    tensor_elements: int
+    peak_bytes: int
+    work: int
+    trip_count: int
+    iterations: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a graph asks for at given sizes.
+
+    Attributes:
+        work: Multiply-adds, or operations of that order.
+        peak_bytes: Largest memory of all live tensors.
+        loops: One line per loop: where, and how often it runs.
+        misfit: Why the shapes do not fit together, empty if they do.
+        outputs: Shape of every output, None where it depends on values.
+    """
+
+    work: int
+    peak_bytes: int
+    loops: tuple[str, ...]
+    misfit: str
+    outputs: tuple[tuple[int, ...] | None, ...]
+
+
+def measure(
+    model: Model,
+    limits: BudgetLimits,
+    sizes: Mapping[str, Sequence[int]] | None = None,
+    values: Mapping[str, Sequence[Number]] | None = None,
+    *,
+    stand_ins: bool = False,
+) -> Cost:
+    """Find what a graph asks for.
+
+    Args:
+        model: The parsed file.
+        limits: What it may ask for.
+        sizes: Input name to its shape. Free axes of inputs that are not named get a length that is usual for them.
+        values: Input name to its numbers in row-major order, for inputs that sizes follow from; None takes them as
+            unknown.
+        stand_ins: Whether the values only stand in for those of a run; operators that they do not suit are passed over.
+
+    Returns:
+        The cost.
+
+    Raises:
+        Refusal: A limit is passed, or a size cannot be known.
+    """
+    walk = _Walk(limits, model, tolerant=stand_ins)
+    results = walk.graph(model.graph, [start_values(model.graph.inputs, sizes or {}, values or {})])
+    shapes = tuple(None if result.loose else result.dims for result in results)
+    return Cost(walk.total, walk.peak, tuple(walk.loops.values()), walk.misfits, shapes)
+
+
+class _Walk:
+    """One pass over a graph; the context of the rules."""
+
+    def __init__(self, limits: BudgetLimits, model: Model, *, tolerant: bool) -> None:
+        self.opset = model.opset
+        self.total = 0
+        self.misfits = ""
+        self.loops: dict[str, str] = {}
+        self.peak = self._live = model.constant_bytes
+        self._limits = limits
+        self._times = self._rounds = 1
+        self._steps = 0
+        self._scratch = 0
+        self._tolerant = int(tolerant)
+        self._kept: set[int] = set()
+        self._last_uses: dict[int, list[list[str]]] = {}
+
+    def work(self, operations: int) -> None:
+        self.total += operations * self._times
+
+    def scratch(self, size: int) -> None:
+        self._scratch += size
+
+    def misfit(self, text: str, where: str) -> None:
+        self.misfits = self.misfits or f"{text} (in {where})"
+
+    def graph(self, graph: Graph, scopes: list[dict[str, Known]]) -> list[Known]:
+        """Walk a graph; the last scope holds its inputs. Return its outputs."""
+        local = scopes[-1]
+        for name, tensor in graph.constants.items():
+            constant = name not in graph.defaults
+            local[name] = Known(tensor.dtype, tensor.dims, tensor.data, constant=constant)
+        made: dict[str, int] = {}
+        for node, gone in zip(graph.nodes, self._frees(graph), strict=True):
+            for name, value in self._node(node, scopes):
+                local[name] = value
+                if not value.fixed:
+                    made[name] = value.bytes
+            for name in gone:
+                self._live -= made.pop(name, 0)
+        self._live -= sum(made.values())
+        return [_look_up(port.name, scopes) for port in graph.outputs]
+
+    def _node(self, node: Node, scopes: list[dict[str, Known]]) -> list[tuple[str, Known]]:
+        self._steps += 1
+        if self._steps > self._limits.steps:
+            raise Unbounded(f"A check takes at most {self._limits.steps} steps, but this one more", node.where)
+        inputs = [_look_up(name, scopes) if name else None for name in node.inputs]
+        self._scratch = 0
+        self.work(NODE_WORK)
+        results = self._computed(node, inputs, scopes)
+        if len(node.outputs) > len(results):
+            raise Refusal(f"{node.op} has at most {len(results)} outputs here, not {len(node.outputs)}", node.where)
+        named = [(name, result) for name, result in zip(node.outputs, results, strict=False) if name]
+        fixed = node.op not in CONTROL and all(value is None or value.fixed for value in inputs)
+        for name, result in named:
+            self._check_size(name, result, node)
+            result.fixed = fixed
+            self._live += 0 if id(node) in self._kept else result.bytes
+            self.work(result.elements * ELEMENT_WORK)
+        if fixed:
+            self._kept.add(id(node))
+        self._check_totals(node)
+        return named
+
+    def _computed(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
+        """Results of a node; of one that does not suit its inputs, stand-ins where that is not to be refused."""
+        try:
+            return self._results(node, inputs, scopes)
+        except Unbounded:
+            raise
+        except Refusal:
+            if not self._tolerant:
+                raise
+            return [loose(0, 1) for _ in node.outputs]
+        except (IndexError, KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
+            name = type(error).__name__
+            raise Refusal(f"{node.op} is malformed ({name})", node.where, "Export it again.") from error
+
+    def _results(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
+        if node.op == "If":
+            return self._if(node, inputs, scopes)
+        if node.op == "Loop":
+            return self._loop(node, inputs, scopes)
+        return RULES[node.op](node, inputs, self)
+
+    def _check_size(self, name: str, result: Known, node: Node) -> None:
+        if result.elements > self._limits.tensor_elements:
+            size = f"{result.elements} (shape {list(result.dims)})" if result.elements < 1 << 80 else "far more"
+            raise Unbounded(
+                f"A tensor has at most {self._limits.tensor_elements} elements, but {shown(name)} has up to {size}",
+                node.where, "Use smaller sizes.",
+            )  # fmt: skip
+
+    def _check_totals(self, node: Node) -> None:
+        self.peak = max(self.peak, self._live + self._scratch)
+        if self.peak > self._limits.peak_bytes:
+            raise Unbounded(
+                f"A graph uses at most {self._limits.peak_bytes >> 20} MiB at a time, but this one up to "
+                f"{self.peak >> 20} MiB", node.where, "Use smaller sizes.",
+            )  # fmt: skip
+        if self.total > self._limits.work:
+            raise Unbounded(
+                f"A run takes at most {self._limits.work:.1e} operations, but this one takes more", node.where,
+                "Use fewer rounds or smaller sizes.",
+            )  # fmt: skip
+
+    def _frees(self, graph: Graph) -> list[list[str]]:
+        """Per node the values that nobody needs after it."""
+        if id(graph) not in self._last_uses:
+            last = {name: i for i, node in enumerate(graph.nodes) for name in (*node.outputs, *_uses(node))}
+            for port in graph.outputs:
+                last.pop(port.name, None)
+            frees: list[list[str]] = [[] for _ in graph.nodes]
+            for name, i in last.items():
+                frees[i].append(name)
+            self._last_uses[id(graph)] = frees
+        return self._last_uses[id(graph)]
+
+    def _if(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
+        choice = required(inputs, 0, node).scalar()
+        branches = []
+        for name, wanted in (("then_branch", True), ("else_branch", False)):
+            # A branch that is never taken may be ill-formed, but the runtime may still compute its constants.
+            unreached = choice is not None and bool(choice) is not wanted
+            self._tolerant += unreached
+            branches.append(self.graph(subgraph(node, name), [*scopes, {}]))
+            self._tolerant -= unreached
+        if len(branches[0]) != len(branches[1]):
+            raise Refusal("Both branches of If have as many outputs", node.where)
+        if choice is not None:
+            return branches[0 if choice else 1]
+        return [_either(a, b) for a, b in zip(*branches, strict=True)]
+
+    def _loop(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
+        body, count = subgraph(node, "body"), self._trip_count(node, given(inputs, 0))
+        state = [required(inputs, i, node) for i in range(2, len(inputs))]
+        if len(body.inputs) != len(state) + 2 or len(body.outputs) <= len(state):
+            raise Refusal("The body of a Loop takes and gives its state, as many values as the Loop has", node.where)
+        total = self._rounds * max(count, 1)
+        if total > self._limits.iterations:
+            raise Unbounded(
+                f"Loops inside each other run at most {self._limits.iterations} rounds in all, but these run {total}",
+                node.where, "Use fewer rounds.",
+            )  # fmt: skip
+        self.loops[node.where] = f"{node.where} runs {count} times" + (f", {total} in all" if total > count else "")
+        condition = given(inputs, 1)
+        whole = condition is None or condition.scalar() == 1
+        times, rounds, before = self._times, self._rounds, (self.total, self.peak, self._live, self.misfits)
+        self._times, self._rounds = times * max(count, 1), total
+        try:
+            results = self._settled(body, state, count, whole, scopes)
+        except Unknown:
+            results = None
+        self._times = times
+        if results is None:
+            self.total, self.peak, self._live, self.misfits = before
+            results = self._unrolled(body, state, count, whole, scopes)
+        self._rounds = rounds
+        return results
+
+    def _settled(
+        self, body: Graph, state: list[Known], count: int, whole: bool, scopes: list[dict[str, Known]]
+    ) -> list[Known] | None:
+        """Results of a loop whose state keeps its shape: one round stands for all. None where it does not."""
+        start = [Known(v.dtype, v.dims, loose=v.loose) for v in state]
+        fixed = self._round(body, start, None, scopes)
+        final = [Known(v.dtype, v.dims, loose=v.loose) for v in fixed[1 : 1 + len(state)]]
+        if not all(_same_size(a, b) for a, b in zip(state, final, strict=True)):
+            return None
+        whole = whole and fixed[0].scalar() == 1
+        scans = [Known(v.dtype, (count, *v.dims), loose=v.loose or not whole) for v in fixed[1 + len(state) :]]
+        return [*final, *scans]
+
+    def _trip_count(self, node: Node, value: Known | None) -> int:
+        number = None if value is None or not value.constant else value.scalar()
+        most = self._limits.trip_count
+        if not isinstance(number, int) or value is None or value.dtype != INT64:
+            raise Unbounded(
+                f"A Loop runs a constant number of rounds (0 to {most}) that the file states, but this one's is "
+                f"{'left out' if value is None else 'computed or given at run time'}",
+                node.where, "Export with a constant number of rounds.",
+            )  # fmt: skip
+        if not 0 <= number <= most:
+            raise Unbounded(f"A Loop runs 0 to {most} rounds, but this one {number}", node.where, "Use fewer rounds.")
+        return number
+
+    def _round(self, body: Graph, state: list[Known], index: int | None, scopes: list[dict[str, Known]]) -> list[Known]:
+        """One round of a body: its outputs."""
+        start = [Known(INT64, (), None if index is None else (index,)), Known(BOOL, (), (1,)), *state]
+        local = {port.name: value for port, value in zip(body.inputs, start, strict=True)}
+        return self.graph(body, [*scopes, local])
+
+    def _unrolled(
+        self, body: Graph, state: list[Known], count: int, whole: bool, scopes: list[dict[str, Known]]
+    ) -> list[Known]:
+        """Results of a loop whose state changes its shape: round by round."""
+        states, largest = len(state), list(state)
+        scanned: list[int] = [0] * (len(body.outputs) - 1 - states)
+        results: list[Known] = []
+        for index in range(count):
+            results = self._round(body, state, index, scopes)
+            whole = whole and results[0].scalar() == 1
+            state = results[1 : 1 + states]
+            largest = [_either(a, b) for a, b in zip(largest, state, strict=True)]
+            scanned = [total + v.elements for total, v in zip(scanned, results[1 + states :], strict=True)]
+        scans = [
+            loose(v.dtype, total, v.rank + 1) for v, total in zip(results[1 + states :], scanned, strict=False)
+        ] or [loose(0, 0) for _ in scanned]
+        return [*(state if whole else largest), *scans]
+
+
+def _look_up(name: str, scopes: list[dict[str, Known]]) -> Known:
+    for scope in reversed(scopes):
+        if name in scope:
+            return scope[name]
+    raise KeyError(name)
+
+
+def _uses(node: Node) -> set[str]:
+    """Names that a node reads, those of its subgraphs included."""
+    names = set(node.inputs)
+    for value in node.attributes.values():
+        if isinstance(value, Graph):
+            names.update(port.name for port in value.outputs)
+            for inner in value.nodes:
+                names |= _uses(inner)
+    return names
+
+
+def _same_size(a: Known, b: Known) -> bool:
+    if a.dtype != b.dtype:
+        return False
+    return b.elements <= a.elements if a.loose else not b.loose and a.dims == b.dims
+
+
+def _either(a: Known, b: Known) -> Known:
+    """One of two values, nobody knows which."""
+    if a.dims == b.dims and not a.loose and not b.loose:
+        return Known(a.dtype, a.dims, a.data if a.data == b.data else None)
+    return loose(a.dtype, max(a.elements, b.elements), max(a.rank, b.rank))

@@ -1,0 +1,143 @@
+"""Frames for graphs that look at pictures: which of a pair's frames, in which colours, at which size.
+
+What the sidecar leaves open follows from the graph: one channel is luma and three are RGB; a fixed size is scaled to; a
+single input is the distorted frame, two are the reference, then the distorted one. Values are 0 to 1. RGB without a
+stated mean is standardised as ImageNet's pictures are, which is what published networks are trained on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyvmaf.dnn.graph import Port
+from tinyvmaf.errors import ContractError
+from tinyvmaf.features.base import Column, Feature, Partial
+from tinyvmaf.models.runtime import ModelSession
+from tinyvmaf.models.sidecar import Frame as FrameContract
+from tinyvmaf.video.frame import Colour, Frame, FramePair
+from tinyvmaf.video.resize import scale_plane
+from tinyvmaf.video.rgb import to_rgb
+
+Image: TypeAlias = npt.NDArray[np.float32]
+
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
+
+class PictureModel(Feature):
+    """The number that a graph gives for every frame, or the mean of the picture that it gives.
+
+    Attributes:
+        session: The graph.
+        kind: "nr" for a graph of one picture, "fr" for one of two.
+    """
+
+    provides: ClassVar[tuple[str, ...]] = ()
+    minimum_size = 1
+    higher_is_better = None
+
+    def __init__(self, session: ModelSession, name: str) -> None:
+        """Find out what the graph takes.
+
+        Args:
+            session: The open graph.
+            name: Key of the column.
+
+        Raises:
+            ContractError: It does not take one or two pictures.
+        """
+        super().__init__()
+        self.name = name  # type: ignore[misc]  # one class, as many features as there are models
+        self.provides = (name,)  # type: ignore[misc]
+        self.session = session
+        self._contract = _contract(session)
+        self._ports = _ordered(session.inputs)
+        self.kind: Literal["fr", "nr"] = "fr" if len(self._ports) == 2 else "nr"
+        self.planes = "all" if self._contract.colour == "rgb" else "luma"
+
+    @property
+    def identity(self) -> Any:
+        """Equal for two features on the same file."""
+        return self.name, self.session.file.sha256
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The name."""
+        return self.provides
+
+    def update(self, pair: FramePair) -> Partial:
+        """Run the graph on one pair; one run at a time.
+
+        Args:
+            pair: Both frames.
+
+        Returns:
+            One number.
+
+        Raises:
+            ContractError: The graph gives no numbers, or shapes in it do not fit.
+            ModelError: It failed or passed a limit.
+        """
+        frames = (pair.reference, pair.distorted) if self.kind == "fr" else (pair.distorted,)
+        inputs = {
+            port.name: self._image(frame, pair.colour, port) for port, frame in zip(self._ports, frames, strict=True)
+        }
+        wanted = self.session.sidecar.output_names[:1] or (self.session.outputs[0].name,)
+        result = self.session.run(inputs)[wanted[0]]
+        if not result.size or not np.issubdtype(result.dtype, np.number):
+            raise ContractError(f"A model gives numbers, but {self.session.name} gave {result.dtype}.")
+        return (float(result.mean(dtype=np.float64)),)
+
+    def compute(self, partials: Any) -> dict[str, Column]:
+        """One number a frame."""
+        return {self.name: np.array([row[0] for row in partials], dtype=np.float64)}
+
+    def _image(self, frame: Frame, colour: Colour, port: Port) -> Image:
+        """(1, C, H, W) float32 as the sidecar wants it, before standardisation by it."""
+        contract = self._contract
+        size = None if contract.width is None or contract.height is None else (contract.width, contract.height)
+        if contract.colour == "luma":
+            plane = frame.luma if size is None else scale_plane(frame.luma, size[::-1], frame.bits, contract.resize)
+            image = plane.astype(np.float32)[None] * np.float32(1 / ((1 << frame.bits) - 1))
+        else:
+            image = to_rgb(frame, colour, size, contract.resize)
+        if contract.value_range[1] != 1.0:
+            image *= np.float32(contract.value_range[1])
+        if contract.colour == "rgb" and self.session.sidecar.frame is None and self.session.sidecar.mean is None:
+            image -= np.array(IMAGENET_MEAN, np.float32)[:, None, None]
+            image /= np.array(IMAGENET_STD, np.float32)[:, None, None]
+        return image[None].astype(port.dtype, copy=False)
+
+
+def takes_pictures(session: ModelSession) -> bool:
+    """Whether the inputs of a graph are pictures rather than rows of numbers.
+
+    Args:
+        session: The open graph.
+    """
+    return all(port.shape is not None and len(port.shape) == 4 for port in session.inputs)
+
+
+def _contract(session: ModelSession) -> FrameContract:
+    """What the sidecar says, completed and checked by what the graph says."""
+    shapes = {port.shape for port in session.inputs}
+    shape = next(iter(shapes))
+    if len(session.inputs) > 2 or len(shapes) > 1 or not takes_pictures(session) or shape is None:
+        raise ContractError(f"A model of pictures takes one or two of one shape, but {session.name} does not.")
+    batch, channels, height, width = (d if isinstance(d, int) else None for d in shape)
+    said = session.sidecar.frame or FrameContract("rgb" if channels == 3 else "luma", width, height)
+    known = said.channels == (channels or said.channels) and (batch or 1) == 1 and said.window == 1
+    fits = (height or said.height) == said.height and (width or said.width) == said.width
+    if not known or not fits or any(port.dtype not in ("float32", "float16") for port in session.inputs):
+        raise ContractError(
+            f"{session.name} takes {list(shape)}, which are not single {said.colour} pictures as its sidecar has them."
+        )
+    return said
+
+
+def _ordered(ports: tuple[Port, ...]) -> tuple[Port, ...]:
+    """Inputs with the reference first, whatever their order in the graph."""
+    return tuple(sorted(ports, key=lambda port: port.name.lower().startswith(("dis", "deg"))))
