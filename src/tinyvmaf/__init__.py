@@ -10,11 +10,13 @@ Every name is loaded on first use: importing the package costs next to nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from tinyvmaf._version import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tinyvmaf.errors import (
         ContractError,
         DataError,

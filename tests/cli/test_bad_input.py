@@ -102,7 +102,7 @@ BAD_VMAF = {
     "nothing to measure": (f"{GOOD} -n", "nothing to measure"),
     "unknown version": (f"{GOOD} -m version=bogus", "no model 'bogus'"),
     "version with a near miss": (f"{GOOD} -m version=vmaf_v0.6.2", "Did you mean vmaf_v0.6.1?"),
-    "version that is not carried": (f"{GOOD} -m version=vmaf_b_v0.6.3", "path=FILE"),
+    "version that is not carried": (f"{GOOD} -m version=vmaf_b_v0.6.3", "models pull vmaf_b_v0.6.3"),
     "version 1": (f"{GOOD} -m version=vmaf_v1.0.16_3d0h", "cambi"),
     "missing model": (f"{GOOD} -m path=nope.json", "cannot be read"),
     "model is a folder": (f"{GOOD} -m path=sub", "must be a regular file"),

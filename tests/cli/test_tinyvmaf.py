@@ -15,7 +15,7 @@ import pytest
 
 from cli_runs import TIME_LIMIT, call, command, environment, pair_of_clips, process, write_pair
 from tinyvmaf import __version__
-from tinyvmaf.cli.main import COMMANDS
+from tinyvmaf.cli.commands import COMMANDS
 
 ONE = ["--model", "vmaf_v0.6.1"]
 ROW = r"{name}  +(-?\d+\.\d{{3}}\s+){{5}}"

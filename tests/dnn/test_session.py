@@ -1,6 +1,5 @@
 """Sessions: what they refuse, what they compute, and that they end; the numbers are held against NumPy."""
 
-import dataclasses
 import os
 import signal
 import struct
@@ -19,6 +18,7 @@ from tinyvmaf import errors
 from tinyvmaf.dnn import guard
 from tinyvmaf.dnn.binding import bind
 from tinyvmaf.dnn.graph import Port
+from tinyvmaf.dnn.record import changed
 from tinyvmaf.dnn.session import Session
 
 FORK = Path(__file__).resolve().parents[3] / "shared" / "models" / "fork_reference"
@@ -52,7 +52,7 @@ class Asked:
 
     def __init__(self, data, **limits):
         self._verdict = guard.check(data)
-        self.limits = dataclasses.replace(self._verdict.limits, **limits)
+        self.limits = changed(self._verdict.limits, **limits)
         self.questions = []
 
     def require(self):

@@ -12,7 +12,7 @@ import tinyvmaf
 from tinyvmaf import _catalogue
 from tinyvmaf.cli.libvmaf_args import FLAGS
 from tinyvmaf.cli.libvmaf_grammar import FEATURES, MISSING_FEATURES
-from tinyvmaf.cli.main import COMMANDS
+from tinyvmaf.cli.commands import COMMANDS
 from tinyvmaf.features.base import Feature
 from tinyvmaf.models.registry import NETFLIX_SHA256
 from tinyvmaf.score.result import Result

@@ -359,8 +359,8 @@ def test_unknown_names_name_the_nearest(folder, store):
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        ("vmaf_b_v0.6.3", "path=FILE"),
-        ("vmaf_4k_v0.6.1neg", "path=FILE"),
+        ("vmaf_b_v0.6.3", "models pull vmaf_b_v0.6.3"),
+        ("vmaf_4k_v0.6.1neg", "models pull"),
         ("vmaf_float_v0.6.1", "float features"),
         ("vmaf_float_b_v0.6.3", "float features"),
         ("vmaf_v1.0.16_3d0h", "cambi"),

@@ -17,6 +17,7 @@ from tinyvmaf.score.logs.names import log_name
 from tinyvmaf.video.policy import PAIRING_FLAGS, PairingFlag, PairingPolicy
 
 if TYPE_CHECKING:
+    from tinyvmaf.models.verify import Policy
     from tinyvmaf.score.compare import NamedModel
     from tinyvmaf.score.result import Result
 
@@ -127,9 +128,18 @@ def _load_tiny(arguments: LibvmafArgs) -> list[NamedModel]:
 
     config = DnnConfig(
         device=arguments.tiny_device, threads=arguments.tiny_threads, fp16_io=arguments.tiny_fp16,
-        verify=arguments.tiny_model_verify,
+        verify=_verification(arguments), with_cosign=arguments.tiny_cosign,
     )  # fmt: skip
     return [load_model(model, config=config, fallback_name="vmaf_tiny_model") for model in arguments.tiny_model]
+
+
+def _verification(arguments: LibvmafArgs) -> bool | Policy:
+    if arguments.tiny_identity is None or arguments.tiny_issuer is None:
+        return arguments.tiny_model_verify
+    from tinyvmaf.models.verify import Policy
+
+    root = arguments.tiny_trusted_root
+    return Policy(arguments.tiny_identity, arguments.tiny_issuer, None if root is None else Path(root))
 
 
 def _say_idle(arguments: LibvmafArgs) -> None:

@@ -60,6 +60,10 @@ class LibvmafArgs:
         tiny_threads: Their threads, 0 where not given.
         tiny_fp16: Whether float16 slots are converted.
         tiny_model_verify: Whether their signatures must be good.
+        tiny_identity: Who must have signed, None for who the registry says.
+        tiny_issuer: Who must vouch for that identity, given with it.
+        tiny_trusted_root: Path of a trusted root, None for the public one.
+        tiny_cosign: Whether the program cosign verifies.
         no_reference: Whether there is no reference.
         quiet: No progress.
         version: Print the version and stop; nothing else is checked then.
@@ -91,6 +95,10 @@ class LibvmafArgs:
     tiny_threads: int = 0
     tiny_fp16: bool = False
     tiny_model_verify: bool = False
+    tiny_identity: str | None = None
+    tiny_issuer: str | None = None
+    tiny_trusted_root: str | None = None
+    tiny_cosign: bool = False
     no_reference: bool = False
     quiet: bool = False
     version: bool = False
@@ -166,6 +174,10 @@ FLAGS: tuple[Flag, ...] = (
     Flag("tiny-threads", "N", "threads of the tiny model (0: as suits it)", "", unsigned, 0, rule="a whole number"),
     _switch("tiny-fp16", "convert what goes into and comes out of float16 models"),
     _switch("tiny-model-verify", "refuse a tiny model whose Sigstore signature is not good"),
+    Flag("tiny-identity", "ID", "who must have signed it, exactly (default: as registered)"),
+    Flag("tiny-issuer", "URL", "who must vouch for that identity, exactly"),
+    Flag("tiny-trusted-root", "FILE", "a Sigstore trusted root of your own"),
+    _switch("tiny-cosign", "have the program cosign verify"),
     _switch("no-reference", "score the distorted video alone, with a tiny model that needs no reference"),
     _number("cpumask", "accepted, without effect", "c", None),
     _number("gpumask", "accepted, without effect", default=None),
@@ -229,6 +241,13 @@ def _check_tiny(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> None:
         )
     if not values["tiny_model"] and (values["tiny_model_verify"] or values["tiny_fp16"]):
         raise UsageError("--tiny-model-verify and --tiny-fp16 need --tiny-model.", "Name the model.")
+    if (values["tiny_identity"] is None) != (values["tiny_issuer"] is None):
+        raise UsageError("A signer is named by --tiny-identity and --tiny-issuer together.", "Give both.")
+    for key in ("tiny_identity", "tiny_trusted_root", "tiny_cosign"):
+        if values[key] and not values["tiny_model_verify"]:
+            raise UsageError(f"--{key.replace('_', '-')} needs --tiny-model-verify.", "Add it.")
+    if values["tiny_trusted_root"] and values["tiny_identity"] is None:
+        raise UsageError("--tiny-trusted-root needs --tiny-identity and --tiny-issuer.", "Say who must have signed.")
 
 
 def _check_inputs(values: Mapping[str, Any]) -> None:

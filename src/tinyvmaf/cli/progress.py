@@ -69,3 +69,46 @@ class FrameBar:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class ByteBar:
+    """Shows how much of a download is done. Silent where standard error is no terminal.
+
+    Args:
+        label: What is being fetched.
+        quiet: Show nothing.
+    """
+
+    def __init__(self, label: str, quiet: bool = False) -> None:
+        self._label = label
+        self._shown = not quiet and sys.stderr.isatty()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how many bytes are done, of how many."""
+        if not self._shown:
+            return
+        if self._bar is None or self._task is None:
+            self._start(total)
+        assert self._bar is not None  # for the type checker
+        assert self._task is not None
+        self._bar.update(self._task, completed=done, total=total)
+
+    def _start(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task(self._label, total=total)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()

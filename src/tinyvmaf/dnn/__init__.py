@@ -12,9 +12,11 @@ loaded on first use.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tinyvmaf.dnn.guard import Limits, Verdict, check
     from tinyvmaf.dnn.session import Session
 

@@ -8,7 +8,10 @@ with eyes).
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 ALLOWED: Final[dict[str, str]] = {
     **dict.fromkeys(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
-
 from tinyvmaf.dnn.graph import FEW, Model, Number, Port
 from tinyvmaf.dnn.values import Known, loose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
 
 _LENGTH: Final = 64
 """Usual length of a sequence."""

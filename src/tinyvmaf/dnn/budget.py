@@ -7,15 +7,19 @@ again, with their true values, before each run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
-
 from tinyvmaf.dnn.assumed import start_values
+from tinyvmaf.dnn.cost import BudgetLimits, Cost
 from tinyvmaf.dnn.graph import BOOL, INT64, Graph, Model, Node, Number, Refusal, Unbounded, Unknown, shown
 from tinyvmaf.dnn.rules import elementwise, making, movement, reduction, spatial
-from tinyvmaf.dnn.rules.base import Rule, given, required, subgraph
+from tinyvmaf.dnn.rules.base import given, required, subgraph
 from tinyvmaf.dnn.values import Known, loose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
+
+    from tinyvmaf.dnn.rules.base import Rule
 
 RULES: Final[dict[str, Rule]] = {
     **elementwise.RULES,
@@ -32,46 +36,6 @@ NODE_WORK: Final = 10_000
 
 ELEMENT_WORK: Final = 16
 """Work of writing one element to memory, likewise."""
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetLimits:
-    """What a graph may ask for.
-
-    Attributes:
-        tensor_elements: Elements of any tensor.
-        peak_bytes: Memory of all tensors that are alive at one moment, constants included.
-        work: Multiply-adds, or operations of that order.
-        trip_count: Rounds of one loop.
-        iterations: Product of the rounds of loops inside each other.
-        steps: Nodes that may be looked at; a loop whose state changes its shape is looked at round by round.
-    """
-
-    tensor_elements: int
-    peak_bytes: int
-    work: int
-    trip_count: int
-    iterations: int
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a graph asks for at given sizes.
-
-    Attributes:
-        work: Multiply-adds, or operations of that order.
-        peak_bytes: Largest memory of all live tensors.
-        loops: One line per loop: where, and how often it runs.
-        misfit: Why the shapes do not fit together, empty if they do.
-        outputs: Shape of every output, None where it depends on values.
-    """
-
-    work: int
-    peak_bytes: int
-    loops: tuple[str, ...]
-    misfit: str
-    outputs: tuple[tuple[int, ...] | None, ...]
 
 
 def measure(
@@ -99,7 +63,11 @@ def measure(
         Refusal: A limit is passed, or a size cannot be known.
     """
     walk = _Walk(limits, model, tolerant=stand_ins)
-    results = walk.graph(model.graph, [start_values(model.graph.inputs, sizes or {}, values or {})])
+    try:
+        results = walk.graph(model.graph, [start_values(model.graph.inputs, sizes or {}, values or {})])
+    except Refusal as refusal:
+        refusal.misfit = walk.misfits
+        raise
     shapes = tuple(None if result.loose else result.dims for result in results)
     return Cost(walk.total, walk.peak, tuple(walk.loops.values()), walk.misfits, shapes)
 
@@ -229,9 +197,11 @@ class _Walk:
         for name, wanted in (("then_branch", True), ("else_branch", False)):
             # A branch that is never taken may be ill-formed, but the runtime may still compute its constants.
             unreached = choice is not None and bool(choice) is not wanted
+            before = self.misfits
             self._tolerant += unreached
             branches.append(self.graph(subgraph(node, name), [*scopes, {}]))
             self._tolerant -= unreached
+            self.misfits = before if unreached else self.misfits
         if len(branches[0]) != len(branches[1]):
             raise Refusal("Both branches of If have as many outputs", node.where)
         if choice is not None:

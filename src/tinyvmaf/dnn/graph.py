@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from tinyvmaf.dnn.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final, TypeAlias
+
 
 BITS: Final[dict[int, int]] = {
     1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 8: 512, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16,
@@ -35,11 +39,15 @@ class Refusal(Exception):  # noqa: N818 - a verdict, no failure
         what: The rule and the actual value, a sentence without its full stop.
         where: The place in the graph; empty for the whole file.
         fix: What to do about it, a sentence; may be empty.
+
+    Attributes:
+        misfit: Why shapes before that place did not fit together, which may be the cause; empty if they did.
     """
 
     def __init__(self, what: str, where: str = "", fix: str = "") -> None:
         super().__init__(what)
         self.what, self.where, self.fix = what, where, fix
+        self.misfit = ""
 
 
 class Unbounded(Refusal):
@@ -50,7 +58,7 @@ class Unknown(Unbounded):
     """A size follows from numbers that only a run would tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Tensor:
     """A constant of the file.
 
@@ -72,7 +80,7 @@ class Tensor:
         return product(self.dims)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Port:
     """An input or output of a graph.
 
@@ -90,7 +98,6 @@ class Port:
     code: int = 0
 
 
-@dataclass(slots=True)
 class Node:
     """One operation.
 
@@ -102,14 +109,15 @@ class Node:
         where: Its place in the file, for messages.
     """
 
-    op: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: dict[str, Attribute]
-    where: str
+    __slots__ = ("attributes", "inputs", "op", "outputs", "where")
+
+    def __init__(
+        self, op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], attributes: dict[str, Attribute], where: str
+    ) -> None:
+        self.op, self.inputs, self.outputs = op, inputs, outputs
+        self.attributes, self.where = attributes, where
 
 
-@dataclass(slots=True)
 class Graph:
     """The main graph, a branch or a loop's body.
 
@@ -122,15 +130,16 @@ class Graph:
         defaults: Names of initialisers that a caller may replace, for they are inputs too.
     """
 
-    where: str
-    nodes: list[Node] = field(default_factory=list)
-    constants: dict[str, Tensor] = field(default_factory=dict)
-    inputs: list[Port] = field(default_factory=list)
-    outputs: list[Port] = field(default_factory=list)
-    defaults: set[str] = field(default_factory=set)
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.nodes: list[Node] = []
+        self.constants: dict[str, Tensor] = {}
+        self.inputs: list[Port] = []
+        self.outputs: list[Port] = []
+        self.defaults: set[str] = set()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Model:
     """A parsed file.
 
@@ -164,7 +173,7 @@ def byte_count(dtype: int, elements: int) -> int:
     return (elements * BITS.get(dtype, 64) + 7) // 8
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class FormLimits:
     """What the form of a file may be.
 

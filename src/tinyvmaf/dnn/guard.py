@@ -7,22 +7,25 @@ verdict takes well under a second whatever the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
-
 from tinyvmaf.dnn.allowlist import ALLOWED
 from tinyvmaf.dnn.assumed import stand_in_values
-from tinyvmaf.dnn.budget import BudgetLimits, Cost, measure
+from tinyvmaf.dnn.budget import measure
+from tinyvmaf.dnn.cost import BudgetLimits, Cost
 from tinyvmaf.dnn.graph import FormLimits, Model, Number, Port, Refusal
 from tinyvmaf.dnn.parse import parse_model
+from tinyvmaf.dnn.record import changed, record
 from tinyvmaf.dnn.wire import WireError
 from tinyvmaf.errors import ContractError, RejectedModelError, RunLimitError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
 
 MIB: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Limits:
     """What a model may be and ask for.
 
@@ -42,11 +45,12 @@ class Limits:
         growth_elements: A tensor may have so many elements per element of the inputs where that is more.
         growth_bytes: Bytes alive per element of the inputs, likewise.
         growth_work: Multiply-adds per element of the inputs, likewise.
+        most_bytes: Bytes alive at one moment, however large the inputs are.
     """
 
     file_bytes: int = 50 * MIB
     fields: int = 400_000
-    nodes: int = 20_000
+    nodes: int = 12_000
     depth: int = 8
     loops: int = 64
     trip_count: int = 1024
@@ -59,12 +63,13 @@ class Limits:
     growth_elements: int = 64
     growth_bytes: int = 512
     growth_work: int = 1 << 19
+    most_bytes: int = 12_288 * MIB
 
 
 DEFAULT: Final = Limits()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Report:
     """What the check found in a model that it accepts.
 
@@ -97,7 +102,7 @@ class Report:
     output_shapes: tuple[tuple[int, ...] | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Verdict:
     """What the guard says of a file.
 
@@ -161,6 +166,8 @@ class Verdict:
         try:
             cost = measure(self.model, _budget(self.limits, shapes), shapes, values or {})
         except Refusal as refusal:
+            if refusal.misfit:
+                raise ContractError(f"The model cannot run at these sizes: {refusal.misfit}.") from refusal
             raise RunLimitError(f"The model cannot run at these sizes: {_one_line(refusal)}") from refusal
         if cost.misfit:
             raise ContractError(f"The model cannot run at these sizes: {cost.misfit}.")
@@ -226,7 +233,7 @@ def _is_free(port: Port) -> bool:
 
 
 def _with_cost(report: Report, cost: Cost) -> Report:
-    return replace(
+    return changed(
         report, work=cost.work, peak_bytes=cost.peak_bytes, loops=cost.loops, misfit=cost.misfit,
         output_shapes=cost.outputs,
     )  # fmt: skip
@@ -239,7 +246,7 @@ def _budget(limits: Limits, shapes: Mapping[str, Sequence[int]]) -> BudgetLimits
     elements = sum(prod(shape) for shape in shapes.values())
     return BudgetLimits(
         max(limits.tensor_elements, limits.growth_elements * elements),
-        max(limits.peak_bytes, limits.growth_bytes * elements),
+        min(max(limits.peak_bytes, limits.growth_bytes * elements), max(limits.peak_bytes, limits.most_bytes)),
         max(limits.work, limits.growth_work * elements),
         limits.trip_count,
         limits.iterations,

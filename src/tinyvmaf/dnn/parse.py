@@ -5,8 +5,6 @@ Source: onnx.proto, IR versions 3 to 14, and the rules of the ONNX IR specificat
 
 from __future__ import annotations
 
-from typing import Final
-
 from tinyvmaf.dnn.graph import (
     BITS,
     MAX_RANK,
@@ -36,6 +34,10 @@ from tinyvmaf.dnn.wire import (
     read_fields,
     text,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _SUBGRAPHS: Final = {"If": {"then_branch", "else_branch"}, "Loop": {"body"}}
 

@@ -5,6 +5,7 @@ The bytes that the guard has read are the bytes that ONNX Runtime opens; nothing
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections import OrderedDict
@@ -29,6 +30,7 @@ from tinyvmaf.errors import (
 
 MAX_THREADS: Final = 64
 _REMEMBERED_SIZES = 64
+_log = logging.getLogger("tinyvmaf")
 
 
 class Session:
@@ -36,7 +38,8 @@ class Session:
 
     Attributes:
         name: What messages call the model.
-        report: What the guard found in the graph.
+        verdict: What the guard said of the bytes.
+        report: What it found in the graph.
         inputs: Name, numpy type and shape of every input, in the graph's order; axes are a length, a name or None.
         outputs: The same of every output.
         attached_device: Where it really runs: "CPU", "CUDA", "OpenVINO:GPU", "OpenVINO:CPU", "OpenVINO:NPU", "ROCm",
@@ -84,8 +87,10 @@ class Session:
         """
         _check_settings(data, device_index, threads, time_limit)
         self.name = name
-        self._verdict = verdict or guard.check(data, limits)
-        self.report = self._verdict.require()
+        self.verdict = verdict or guard.check(data, limits)
+        self.report = self.verdict.require()
+        for loop in self.report.loops:
+            _log.info("%s: %s", name, loop)
         hardware = providers.Hardware(device_index, threads, fp16_io)
         attached = providers.attach(data, device, _options(threads, optimise), hardware)
         self._session: Any = attached.session
@@ -132,7 +137,7 @@ class Session:
             feed = self._feed(inputs)
             self._admit(feed)
             arrays = self._execute(feed)
-        limits = self._verdict.limits
+        limits = self.verdict.limits
         most = max(limits.tensor_elements, limits.growth_elements * sum(array.size for array in feed.values()))
         return {port.name: self._checked(port, array, most) for port, array in zip(self.outputs, arrays, strict=True)}
 
@@ -184,7 +189,7 @@ class Session:
             self._admitted.move_to_end(key)
             return
         shapes = {name: array.shape for name, array in feed.items()}
-        self._verdict.admit(shapes, {name: array.ravel().tolist() for name, array in small.items()})
+        self.verdict.admit(shapes, {name: array.ravel().tolist() for name, array in small.items()})
         self._admitted[key] = None
         if len(self._admitted) > _REMEMBERED_SIZES:
             self._admitted.popitem(last=False)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Sequence
-from typing import Final
 
 from tinyvmaf.dnn.graph import BOOL, DOUBLE, FEW, FLOAT, Number, byte_count, product
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 INTEGERS: Final = {
     2: (8, False), 3: (8, True), 4: (16, False), 5: (16, True), 6: (32, True), 7: (64, True), 12: (32, False),

@@ -10,7 +10,10 @@ Source: the protocol buffer encoding and the messages of onnx.proto (IR version 
 from __future__ import annotations
 
 import struct
-from typing import Final, TypeAlias
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, TypeAlias
 
 VARINT: Final = 0
 FIXED64: Final = 1

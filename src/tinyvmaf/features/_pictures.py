@@ -68,6 +68,18 @@ class PictureModel(Feature):
         """The name."""
         return self.provides
 
+    def inputs(self, pair: FramePair) -> dict[str, Image]:
+        """What the graph takes of a pair.
+
+        Args:
+            pair: Both frames.
+
+        Returns:
+            Input name to (1, C, H, W) samples, before standardisation by the sidecar.
+        """
+        frames = (pair.reference, pair.distorted) if self.kind == "fr" else (pair.distorted,)
+        return {p.name: self._image(frame, pair.colour, p) for p, frame in zip(self._ports, frames, strict=True)}
+
     def update(self, pair: FramePair) -> Partial:
         """Run the graph on one pair; one run at a time.
 
@@ -81,12 +93,8 @@ class PictureModel(Feature):
             ContractError: The graph gives no numbers, or shapes in it do not fit.
             ModelError: It failed or passed a limit.
         """
-        frames = (pair.reference, pair.distorted) if self.kind == "fr" else (pair.distorted,)
-        inputs = {
-            port.name: self._image(frame, pair.colour, port) for port, frame in zip(self._ports, frames, strict=True)
-        }
         wanted = self.session.sidecar.output_names[:1] or (self.session.outputs[0].name,)
-        result = self.session.run(inputs)[wanted[0]]
+        result = self.session.run(self.inputs(pair))[wanted[0]]
         if not result.size or not np.issubdtype(result.dtype, np.number):
             raise ContractError(f"A model gives numbers, but {self.session.name} gave {result.dtype}.")
         return (float(result.mean(dtype=np.float64)),)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
-from typing import Final
 
 from tinyvmaf.errors import ModelError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Final
 
 JAIL: Final = "VMAF_TINY_MODEL_DIR"
 DATA: Final = "TINYVMAF_DATA_DIR"
@@ -28,6 +31,8 @@ def store_folder() -> Path:
     Returns:
         The path; it need not exist.
     """
+    from pathlib import Path
+
     chosen = os.environ.get(DATA)
     if chosen:
         return Path(chosen, "models")
@@ -53,7 +58,7 @@ def read(path: str | os.PathLike[str], limit: int, *, jailed: bool = False) -> b
     """
     jail = os.environ.get(JAIL) if jailed else None
     try:
-        handle = _open_inside(Path(path), jail) if jail else _open_regular(path)
+        handle = _open_inside(os.fspath(path), jail) if jail else _open_regular(path)
         with open(handle, "rb") as stream:
             size = os.fstat(handle).st_size
             data = stream.read(size + 1) if size <= limit else b""
@@ -84,31 +89,32 @@ def _check_regular(facts: os.stat_result, name: str | os.PathLike[str]) -> None:
         raise ModelError(f"A model must be a regular file, but {printable(name)} is not one.")
 
 
-def _open_inside(path: Path, jail: str) -> int:
+def _open_inside(path: str, jail: str) -> int:
     """Open a file of the jail by walking down from it: a link put in the way after the check is not followed."""
-    root = Path(os.path.realpath(jail))
-    if not root.is_dir():
+    root = os.path.realpath(jail)
+    if not os.path.isdir(root):
         raise ModelError(f"{JAIL} must name a folder, but {jail} is not one.", f"Correct or unset {JAIL}.")
-    inside = _resolve(path, root)
+    *folders, name = _parts(path, root)
     handles = [os.open(root, _FOLDER)]
     try:
-        for name in inside.parts[:-1]:
-            handles.append(os.open(name, _FOLDER, dir_fd=handles[-1]))
-        return _open_regular(inside.name, handles[-1], follow=False)
+        for folder in folders:
+            handles.append(os.open(folder, _FOLDER, dir_fd=handles[-1]))
+        return _open_regular(name, handles[-1], follow=False)
     finally:
         for handle in handles:
             os.close(handle)
 
 
-def _resolve(path: Path, root: Path) -> Path:
-    """The path from the jail to a file, free of links."""
-    target = Path(os.path.realpath(path, strict=True))
-    if not target.is_relative_to(root) or target == root:
+def _parts(path: str, root: str) -> list[str]:
+    """The names on the way from the jail to a file, free of links."""
+    target = os.path.realpath(path, strict=True)
+    inside = f"{root.rstrip(os.sep)}{os.sep}"
+    if not target.startswith(inside):
         raise ModelError(
             f"With {JAIL} set, models must lie inside {root}, but {printable(path)} is {printable(target)}.",
             f"Move the model there, or unset {JAIL}.",
         )
-    return target.relative_to(root)
+    return target.removeprefix(inside).split(os.sep)
 
 
 def printable(path: str | os.PathLike[str]) -> str:

@@ -31,13 +31,12 @@ NETFLIX_SHA256: dict[str, str] = {
 }
 """Netflix's models that score here by version name, and the only bytes that we take for them."""
 
-_BY_PATH = "it is not carried by any package we depend on; its file from github.com/Netflix/vmaf works with path=FILE"
+_BY_PULL = "it is not carried by any package we depend on; tinyvmaf models pull {} fetches it"
 _FLOAT = "it reads libvmaf's float features, and tinyvmaf computes the integer ones"
 _V1 = "it reads cambi, speed_chroma_uv, adm3 and motion3, which tinyvmaf does not have"
 
 UNAVAILABLE: dict[str, str] = {
-    "vmaf_b_v0.6.3": _BY_PATH,
-    "vmaf_4k_v0.6.1neg": _BY_PATH,
+    **{name: _BY_PULL.format(name) for name in ("vmaf_b_v0.6.3", "vmaf_4k_v0.6.1neg")},
     **{f"vmaf_float_{name}": _FLOAT for name in ("v0.6.1", "v0.6.1neg", "b_v0.6.3", "4k_v0.6.1")},
     **{
         f"vmaf_v1.0.16_{rate}{view}": _V1

@@ -16,7 +16,7 @@ from tinyvmaf.dnn.session import Session
 from tinyvmaf.errors import ContractError, UsageError
 from tinyvmaf.models.load import ModelFile, load
 from tinyvmaf.models.paths import printable
-from tinyvmaf.models.sidecar import Sidecar, parse_sidecar
+from tinyvmaf.models.sidecar import parse_sidecar
 from tinyvmaf.models.verify import Policy
 
 _MULTIPLES: Final = (1, 2, 4, 8, 16, 32, 64)
@@ -34,6 +34,7 @@ class DnnConfig:
         fp16_io: Take and give float32 where the graph has float16.
         verify: Whether the Sigstore bundle must be good; see `tinyvmaf.models.load.load`.
         time_limit: Seconds that one run may take, None for no limit.
+        with_cosign: Whether the program cosign verifies.
     """
 
     device: str = "auto"
@@ -42,6 +43,7 @@ class DnnConfig:
     fp16_io: bool = False
     verify: bool | Policy = False
     time_limit: float | None = 60.0
+    with_cosign: bool = False
 
     def open(self, file: ModelFile) -> ModelSession:
         """Open a loaded model in this way.
@@ -102,14 +104,31 @@ class ModelSession(Session):
 
     def run(self, inputs: Inputs) -> dict[str, Array]:
         """Run the graph once, as the sidecar says; see `Session.run` for the arguments and errors."""
-        feed = self._standardised(bind(inputs, self.inputs, self._fp16_io))
+        feed = bind(inputs, self.inputs, self._fp16_io)
         sides = self._sides(feed)
-        multiple = self._multiple(feed, sides) if sides else 1
-        results = super().run(_padded(feed, sides, multiple) if multiple > 1 and sides else feed)
-        if multiple > 1 and sides:
+        results = super().run(self.prepared(feed))
+        if sides is not None and (multiple := self._multiple(feed, sides)) > 1:
             results = {name: _cropped(array, sides, multiple) for name, array in results.items()}
         self._count_outliers(next(iter(results.values())))
         return results
+
+    def prepared(self, inputs: Inputs) -> dict[str, Array]:
+        """What the graph itself sees of the inputs of `run`.
+
+        Args:
+            inputs: As for `run`.
+
+        Returns:
+            {name: array}, standardised and padded.
+
+        Raises:
+            BindingError: They do not fit.
+            ContractError: The sidecar does not fit them.
+        """
+        feed = self._standardised(bind(inputs, self.inputs, self._fp16_io))
+        sides = self._sides(feed)
+        multiple = 1 if sides is None else self._multiple(feed, sides)
+        return feed if sides is None or multiple == 1 else _padded(feed, sides, multiple)
 
     def _check_names(self) -> None:
         for said, ports, what in (
@@ -150,7 +169,7 @@ class ModelSession(Session):
         for multiple in _MULTIPLES:
             shapes = {name: (*array.shape[:2], *_rounded_up(sides, multiple)) for name, array in feed.items()}
             try:
-                self._verdict.admit(shapes)
+                self.verdict.admit(shapes)
             except ContractError:
                 continue
             return multiple

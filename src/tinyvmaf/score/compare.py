@@ -117,13 +117,13 @@ def load_model(
         UsageError: An option that this kind of model does not have.
     """
     config = config or DnnConfig()
-    file = load.load(model, verify=config.verify)
+    file = load.load(model, verify=config.verify, with_cosign=config.with_cosign)
     default = _NAMES.get(file.id, file.id) if file.registered else Path(file.id).stem
     if file.kind == "tiny":
         if disable_clip or enable_transform or overloads:
             raise UsageError(f"Model {model} is a tiny model: clip, transform and feature options do not apply to it.")
         session = config.open(file)
-        name = name or session.sidecar.name or (default if file.registered else fallback_name or default)
+        name = name or (file.id if file.registered else session.sidecar.name or fallback_name or default)
         return NamedModel(name, PictureScore(session, name) if takes_pictures(session) else TinyModel(session), file)
     from tinyvmaf.score.svm_json import load_svm
 

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
-
 from tinyvmaf.dnn.graph import MAX_RANK, Graph, Node, Refusal, Tensor, Unknown, product
 from tinyvmaf.dnn.values import Known, loose
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol, TypeAlias
 
-class Context(Protocol):
-    """The evaluation that a rule takes part in."""
+    class Context(Protocol):
+        """The evaluation that a rule takes part in."""
 
-    opset: int
+        opset: int
 
-    def work(self, operations: int) -> None:
-        """Count multiply-adds, or operations of that order, besides one per element of every result."""
+        def work(self, operations: int) -> None:
+            """Count multiply-adds, or operations of that order, besides one per element of every result."""
 
-    def scratch(self, size: int) -> None:
-        """Count bytes that the operator needs while it runs, besides its results."""
+        def scratch(self, size: int) -> None:
+            """Count bytes that the operator needs while it runs, besides its results."""
 
-    def misfit(self, text: str, where: str) -> None:
-        """Say that shapes do not fit together; what is returned then is an upper bound."""
+        def misfit(self, text: str, where: str) -> None:
+            """Say that shapes do not fit together; what is returned then is an upper bound."""
 
-
-Inputs: TypeAlias = "Sequence[Known | None]"
-Results: TypeAlias = "list[Known]"
-Rule: TypeAlias = Callable[[Node, "list[Known | None]", Context], Results]
+    Inputs: TypeAlias = Sequence[Known | None]
+    Results: TypeAlias = list[Known]
+    Rule: TypeAlias = Callable[[Node, list[Known | None], Context], Results]
 
 
 def given(inputs: Inputs, index: int) -> Known | None:

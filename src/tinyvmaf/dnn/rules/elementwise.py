@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Final
 
 from tinyvmaf.dnn.graph import BITS, BOOL, FEW, FLOAT, STRING, Node, Number, Refusal
-from tinyvmaf.dnn.rules.base import (
-    Context,
-    Inputs,
-    Results,
-    Rule,
-    broadcast,
-    given,
-    integer,
-    like,
-    required,
-    unknown,
-)
+from tinyvmaf.dnn.rules.base import broadcast, given, integer, like, required, unknown
 from tinyvmaf.dnn.values import INTEGERS, Known, all_rounded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+    from tinyvmaf.dnn.rules.base import Context, Inputs, Results, Rule
 
 _STEPS_OF_A_FUNCTION = 8
 """Work of a transcendental function beside that of an addition."""

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Final
 
 from tinyvmaf.dnn.graph import FEW, FLOAT, INT64, MAX_RANK, Node, Refusal, Tensor, product
-from tinyvmaf.dnn.rules.base import (
-    Context,
-    Inputs,
-    Results,
-    Rule,
-    given,
-    integer,
-    known_integers,
-    required,
-    tensor,
-    tight,
-    unknown,
-)
+from tinyvmaf.dnn.rules.base import given, integer, known_integers, required, tensor, tight, unknown
 from tinyvmaf.dnn.values import Known, all_rounded, loose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from tinyvmaf.dnn.rules.base import Context, Inputs, Results, Rule
 
 
 def _known(value: Tensor, constant: bool = True) -> Known:

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Sequence
-from typing import Final
 
 from tinyvmaf.dnn.graph import FEW, MAX_RANK, Node, Number, Refusal, product
-from tinyvmaf.dnn.rules.base import (
-    Context,
-    Inputs,
-    Results,
-    Rule,
-    axis_of,
-    check_axes,
-    given,
-    integer,
-    integer_list,
-    like,
-    required,
-    tight,
-)
+from tinyvmaf.dnn.rules.base import axis_of, check_axes, given, integer, integer_list, like, required, tight
 from tinyvmaf.dnn.values import Known, loose, picked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from tinyvmaf.dnn.rules.base import Context, Inputs, Results, Rule
 
 
 def _reshape(node: Node, inputs: Inputs, context: Context) -> Results:
@@ -124,11 +116,13 @@ def _concat(node: Node, inputs: Inputs, context: Context) -> Results:
     total = sum(value.elements for value in values)
     if any(value.loose for value in values):
         return [loose(first.dtype, total, first.rank)]
-    rest = {value.dims[:axis] + value.dims[axis + 1 :] for value in values if value.rank == first.rank}
-    if len(rest) > 1 or any(value.rank != first.rank for value in values):
-        context.misfit(f"Concat joins shapes that differ along axis {axis} only, but not {first.dims} here", node.where)
-        return [loose(first.dtype, total, first.rank)]
-    dims = [*first.dims[:axis], sum(value.dims[axis] for value in values), *first.dims[axis + 1 :]]
+    if any(value.rank != first.rank for value in values):
+        raise Refusal("Concat joins tensors that have as many axes", node.where)
+    if len({value.dims[:axis] + value.dims[axis + 1 :] for value in values}) > 1:
+        shapes = " and ".join(map(str, dict.fromkeys(value.dims for value in values)))
+        context.misfit(f"Concat joins shapes that differ along axis {axis} only, not {shapes}", node.where)
+    dims = [max(lengths) for lengths in zip(*(value.dims for value in values), strict=True)]
+    dims[axis] = sum(value.dims[axis] for value in values)
     joined: list[Number] | None = []
     for value in values:
         joined = None if joined is None or value.data is None or axis else [*joined, *value.data][: FEW + 1]

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Final
 
 from tinyvmaf.dnn.graph import FLOAT, FLOAT16, INT64, Node, Number, Refusal
 from tinyvmaf.dnn.rules.base import (
-    Context,
-    Inputs,
-    Results,
-    Rule,
     axis_of,
     broadcast,
     check_axes,
@@ -23,6 +17,13 @@ from tinyvmaf.dnn.rules.base import (
     tight,
 )
 from tinyvmaf.dnn.values import Known, all_rounded, loose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Final
+
+    from tinyvmaf.dnn.rules.base import Context, Inputs, Results, Rule
 
 _INT32 = 6
 _FAST: Final = frozenset((FLOAT, FLOAT16, 2, 3))

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Final
 
-from tinyvmaf.dnn.graph import INT64, Node, Refusal, product
+from tinyvmaf.dnn.graph import FLOAT, INT64, Node, Refusal, product
 from tinyvmaf.dnn.rules.base import (
-    Context,
-    Inputs,
-    Results,
-    Rule,
     axis_of,
     given,
     integer,
@@ -25,7 +19,17 @@ from tinyvmaf.dnn.rules.base import (
 )
 from tinyvmaf.dnn.values import Known, rounded
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from tinyvmaf.dnn.rules.base import Context, Inputs, Results, Rule
+
 _INT32, _MAX_STEP = 6, 1 << 20
+_WINDOW_WORK: Final = 8
+"""Work of one sample of a pooling window: the runtime adds them up one by one."""
+
 _CHANNEL_BLOCK: Final = 16
 """The runtime computes so many channels at a time, and makes room for all of them."""
 
@@ -76,9 +80,13 @@ class _Window:
             return -(-length // self.strides[axis])
         pads = 0 if self.auto == "VALID" else self.pads[axis] + self.pads[axis + len(self.kernel)]
         span = length + pads - self.reach(axis)
-        if integer(self.node, "ceil_mode", 0):
-            return -(-span // self.strides[axis]) + 1
-        return span // self.strides[axis] + 1
+        stride = self.strides[axis]
+        if not integer(self.node, "ceil_mode", 0):
+            return span // stride + 1
+        count = -(-span // stride) + 1
+        # A last window that would start in the padding behind the image is left out.
+        before = 0 if self.auto == "VALID" else self.pads[axis]
+        return count - ((count - 1) * stride >= length + before)
 
 
 def _image(node: Node, inputs: Inputs, least: int = 3) -> Known:
@@ -128,7 +136,7 @@ def _conv_transpose(node: Node, inputs: Inputs, context: Context) -> Results:
     if len(extra) != axes or not all(0 <= v <= _MAX_STEP for v in extra):
         raise Refusal(f"output_padding of ConvTranspose are {axes} numbers from 0, not {extra[:20]}", node.where)
     if lengths is None:
-        lengths = [_transposed(window, axis, length) + extra[axis] for axis, length in enumerate(image.dims[2:])]
+        lengths = [_transposed(window, axis, length, extra[axis]) for axis, length in enumerate(image.dims[2:])]
     lengths = lengths[-axes:]
     if len(lengths) != axes or min(lengths) < 0:
         raise Refusal(f"ConvTranspose cannot make an image of {lengths}", node.where)
@@ -138,12 +146,12 @@ def _conv_transpose(node: Node, inputs: Inputs, context: Context) -> Results:
     return [Known(image.dtype, (image.dims[0], weights.dims[1] * groups, *lengths))]
 
 
-def _transposed(window: _Window, axis: int, length: int) -> int:
+def _transposed(window: _Window, axis: int, length: int, extra: int) -> int:
     stride = window.strides[axis]
+    whole = stride * (length - 1) + window.reach(axis) + extra
     if window.auto in ("SAME_UPPER", "SAME_LOWER"):
-        return length * stride
-    pads = 0 if window.auto == "VALID" else window.pads[axis] + window.pads[axis + len(window.kernel)]
-    return stride * (length - 1) + window.reach(axis) - pads
+        return min(length * stride, whole)
+    return whole if window.auto == "VALID" else whole - window.pads[axis] - window.pads[axis + len(window.kernel)]
 
 
 def _pool(node: Node, inputs: Inputs, context: Context) -> Results:
@@ -152,7 +160,7 @@ def _pool(node: Node, inputs: Inputs, context: Context) -> Results:
     if kernel is None or len(kernel) != image.rank - 2:
         raise Refusal(f"{node.op} states one kernel length per spatial axis", node.where)
     dims = (*image.dims[:2], *_Window(node, kernel).results(image.dims[2:], context))
-    context.work(product(dims) * product(kernel))
+    context.work(product(dims) * product(kernel) * _WINDOW_WORK)
     return [Known(image.dtype, dims), Known(INT64, dims)]
 
 
@@ -200,7 +208,7 @@ def _resize(node: Node, inputs: Inputs, context: Context) -> Results:
     dims = list(value.dims)
     for axis, length in zip(axes, wanted, strict=True):
         dims[axis] = length
-    taps = 16 if text(node, "mode", "nearest") == "cubic" else 4
+    taps = 256 if text(node, "mode", "nearest") == "cubic" else 8
     shrink = product(max(math.ceil(a / max(b, 1)), 1) for a, b in zip(value.dims, dims, strict=True))
     context.work(product(dims) * taps * (shrink if integer(node, "antialias", 0) else 1))
     context.scratch(product(map(max, value.dims, dims)) * 4 if integer(node, "antialias", 0) else 0)
@@ -244,12 +252,22 @@ def _grid_sample(node: Node, inputs: Inputs, context: Context) -> Results:
 
 
 def _normalise(node: Node, inputs: Inputs, context: Context) -> Results:
-    """The value, then statistics that are no larger than it."""
-    value = required(inputs, 0, node)
-    if node.op == "InstanceNormalization":
-        value = _image(node, inputs)
+    """The value, then statistics per channel."""
+    value = _image(node, inputs) if node.op == "InstanceNormalization" else required(inputs, 0, node)
     context.work(value.elements * 4)
-    return [like(value) for _ in node.outputs]
+    channels = value.dims[1] if value.rank > 1 else 1
+    if not value.loose and any(other is not None and other.elements != channels for other in inputs[1:]):
+        context.misfit(f"{node.op} takes one number per channel of {value.dims}", node.where)
+    return [like(value), *(Known(value.dtype, (channels,)) for _ in node.outputs[1:])]
+
+
+def _normalise_layer(node: Node, inputs: Inputs, context: Context) -> Results:
+    """The value, then statistics per place in front of the axis."""
+    value = tight(required(inputs, 0, node), node)
+    context.work(value.elements * 4)
+    axis = axis_of(integer(node, "axis", -1), value.rank, node)
+    means = Known(FLOAT, (*value.dims[:axis], *(1 for _ in value.dims[axis:])))
+    return [like(value), *(means for _ in node.outputs[1:])]
 
 
 RULES: Final[dict[str, Rule]] = {
@@ -262,7 +280,7 @@ RULES: Final[dict[str, Rule]] = {
     "GlobalMaxPool": _global_pool,
     "GridSample": _grid_sample,
     "InstanceNormalization": _normalise,
-    "LayerNormalization": _normalise,
+    "LayerNormalization": _normalise_layer,
     "MaxPool": _pool,
     "Pad": _pad,
     "Resize": _resize,

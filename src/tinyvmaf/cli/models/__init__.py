@@ -1,0 +1,1 @@
+"""`tinyvmaf models`: one small file per command."""
