@@ -36,7 +36,7 @@ def test_the_table_shows_both_default_models_side_by_side(videos):
     assert [row.split()[0] for row in rows] == ["vmaf", "vmaf_tiny"]
     for row, name in zip(rows, ("vmaf", "vmaf_tiny"), strict=True):
         assert re.match(ROW.format(name=name) + r"\d+ at 0:00\.\d{3}\s*$", row)
-    assert re.fullmatch(r"8 frames, 176x144, \d+\.\d fps", foot)
+    assert re.fullmatch(r"8 frames, 176x144, \d+\.\d fps, vmaf_tiny on CPU", foot)
 
 
 def test_the_numbers_of_the_table_are_those_of_the_log(videos, tmp_path):

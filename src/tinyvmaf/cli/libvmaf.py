@@ -13,6 +13,7 @@ from tinyvmaf.cli.doors import say
 from tinyvmaf.cli.flags import Flag, one_of
 from tinyvmaf.cli.libvmaf_args import LibvmafArgs, parse_args, usage
 from tinyvmaf.cli.libvmaf_grammar import ModelSpec
+from tinyvmaf.errors import UsageError
 from tinyvmaf.score.logs.names import log_name
 from tinyvmaf.video.policy import PAIRING_FLAGS, PairingFlag, PairingPolicy
 
@@ -75,23 +76,29 @@ def _score(arguments: LibvmafArgs) -> None:
     if arguments.width is not None:
         size = (arguments.width, arguments.height, arguments.pixel_format, arguments.bitdepth)
         raw = RawFormat(*size)  # type: ignore[arg-type]  # the parser saw to it that all four are given
-    policy = replace(
-        PairingPolicy(**{flag.field: arguments.extra[flag.field] for flag in PAIRING_FLAGS}),
-        frame_skip_reference=arguments.frame_skip_ref,
-        frame_skip_distorted=arguments.frame_skip_dist,
-        frame_limit=arguments.frame_cnt or None,
-    )
     reference = None if arguments.no_reference else arguments.reference
     result = score_files(
-        PROGRAM, reference, arguments.distorted, models=models, features=features, policy=policy, raw=raw,
+        PROGRAM, reference, arguments.distorted, models=models, features=features, policy=_policy(arguments), raw=raw,
         threads=arguments.threads or None, subsample=arguments.subsample or 1, quiet=arguments.quiet,
     )  # fmt: skip
+    if arguments.tiny_model and not arguments.quiet:
+        for score in (score for score in result.scores if score.kind == "tiny"):
+            say(PROGRAM, f"note: {score.name} ran on {score.device}.")
     if arguments.output == "-":
         write_stream(result, sys.stdout, arguments.format, arguments.precision)
     elif arguments.output is not None:
         write_log(result, arguments.output, arguments.format, arguments.precision)
     if arguments.output is None or (sys.stderr.isatty() and not arguments.quiet):
         _print_means(result, sys.stdout if arguments.output is None else sys.stderr)
+
+
+def _policy(arguments: LibvmafArgs) -> PairingPolicy:
+    cut = PairingPolicy(frame_skip_distorted=arguments.frame_skip_dist, frame_limit=arguments.frame_cnt or None)
+    fields = {flag.field: arguments.extra[flag.field] for flag in PAIRING_FLAGS}
+    policy = replace(cut, **fields, frame_skip_reference=arguments.frame_skip_ref)
+    if arguments.no_reference and policy != cut:
+        raise UsageError("With --no-reference nothing is paired, but an option of pairing is given.", "Leave it out.")
+    return policy
 
 
 def _print_means(result: Result, stream: TextIO) -> None:
@@ -130,7 +137,10 @@ def _load_tiny(arguments: LibvmafArgs) -> list[NamedModel]:
         device=arguments.tiny_device, threads=arguments.tiny_threads, fp16_io=arguments.tiny_fp16,
         verify=_verification(arguments), with_cosign=arguments.tiny_cosign,
     )  # fmt: skip
-    return [load_model(model, config=config, fallback_name="vmaf_tiny_model") for model in arguments.tiny_model]
+    return [
+        load_model(model, config=config, fallback_name=f"vmaf_tiny_model_{number}" if number > 1 else "vmaf_tiny_model")
+        for number, model in enumerate(arguments.tiny_model, 1)
+    ]
 
 
 def _verification(arguments: LibvmafArgs) -> bool | Policy:

@@ -132,7 +132,8 @@ def _print_table(result: Result, asked: list[str]) -> None:
     speed = "" if fps is None else f", {fps:.1f} fps"
     console = Console(soft_wrap=True, highlight=False)
     console.print(table)
-    console.print(f"{len(result.frame_numbers)} frames, {result.width}x{result.height}{speed}", style="dim")
+    devices = "".join(f", {score.name} on {score.device}" for score in result.scores if score.kind == "tiny")
+    console.print(f"{len(result.frame_numbers)} frames, {result.width}x{result.height}{speed}{devices}", style="dim")
 
 
 def _worst(result: Result, key: str) -> str:

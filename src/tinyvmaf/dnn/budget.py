@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from tinyvmaf.dnn.assumed import start_values
 from tinyvmaf.dnn.cost import BudgetLimits, Cost
-from tinyvmaf.dnn.graph import BOOL, INT64, Graph, Model, Node, Number, Refusal, Unbounded, Unknown, shown
+from tinyvmaf.dnn.graph import BOOL, INT64, Graph, Model, Node, Number, Refusal, Unbounded, Unknown, shown, uses
 from tinyvmaf.dnn.rules import elementwise, making, movement, reduction, spatial
 from tinyvmaf.dnn.rules.base import given, required, subgraph
-from tinyvmaf.dnn.values import Known, loose
+from tinyvmaf.dnn.values import Known, either, loose, same_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class _Walk:
     def _frees(self, graph: Graph) -> list[list[str]]:
         """Per node the values that nobody needs after it."""
         if id(graph) not in self._last_uses:
-            last = {name: i for i, node in enumerate(graph.nodes) for name in (*node.outputs, *_uses(node))}
+            last = {name: i for i, node in enumerate(graph.nodes) for name in (*node.outputs, *uses(node))}
             for port in graph.outputs:
                 last.pop(port.name, None)
             frees: list[list[str]] = [[] for _ in graph.nodes]
@@ -192,7 +192,10 @@ class _Walk:
         return self._last_uses[id(graph)]
 
     def _if(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
-        choice = required(inputs, 0, node).scalar()
+        condition = required(inputs, 0, node)
+        choice = condition.scalar()
+        if condition.dtype not in (0, BOOL) or condition.elements > 1:
+            raise Refusal("The condition of If is one truth value", node.where)
         branches = []
         for name, wanted in (("then_branch", True), ("else_branch", False)):
             # A branch that is never taken may be ill-formed, but the runtime may still compute its constants.
@@ -206,7 +209,7 @@ class _Walk:
             raise Refusal("Both branches of If have as many outputs", node.where)
         if choice is not None:
             return branches[0 if choice else 1]
-        return [_either(a, b) for a, b in zip(*branches, strict=True)]
+        return [either(a, b) for a, b in zip(*branches, strict=True)]
 
     def _loop(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
         body, count = subgraph(node, "body"), self._trip_count(node, given(inputs, 0))
@@ -242,7 +245,7 @@ class _Walk:
         start = [Known(v.dtype, v.dims, loose=v.loose) for v in state]
         fixed = self._round(body, start, None, scopes)
         final = [Known(v.dtype, v.dims, loose=v.loose) for v in fixed[1 : 1 + len(state)]]
-        if not all(_same_size(a, b) for a, b in zip(state, final, strict=True)):
+        if not all(same_size(a, b) for a, b in zip(state, final, strict=True)):
             return None
         whole = whole and fixed[0].scalar() == 1
         scans = [Known(v.dtype, (count, *v.dims), loose=v.loose or not whole) for v in fixed[1 + len(state) :]]
@@ -278,7 +281,7 @@ class _Walk:
             results = self._round(body, state, index, scopes)
             whole = whole and results[0].scalar() == 1
             state = results[1 : 1 + states]
-            largest = [_either(a, b) for a, b in zip(largest, state, strict=True)]
+            largest = [either(a, b) for a, b in zip(largest, state, strict=True)]
             scanned = [total + v.elements for total, v in zip(scanned, results[1 + states :], strict=True)]
         scans = [
             loose(v.dtype, total, v.rank + 1) for v, total in zip(results[1 + states :], scanned, strict=False)
@@ -291,27 +294,3 @@ def _look_up(name: str, scopes: list[dict[str, Known]]) -> Known:
         if name in scope:
             return scope[name]
     raise KeyError(name)
-
-
-def _uses(node: Node) -> set[str]:
-    """Names that a node reads, those of its subgraphs included."""
-    names = set(node.inputs)
-    for value in node.attributes.values():
-        if isinstance(value, Graph):
-            names.update(port.name for port in value.outputs)
-            for inner in value.nodes:
-                names |= _uses(inner)
-    return names
-
-
-def _same_size(a: Known, b: Known) -> bool:
-    if a.dtype != b.dtype:
-        return False
-    return b.elements <= a.elements if a.loose else not b.loose and a.dims == b.dims
-
-
-def _either(a: Known, b: Known) -> Known:
-    """One of two values, nobody knows which."""
-    if a.dims == b.dims and not a.loose and not b.loose:
-        return Known(a.dtype, a.dims, a.data if a.data == b.data else None)
-    return loose(a.dtype, max(a.elements, b.elements), max(a.rank, b.rank))

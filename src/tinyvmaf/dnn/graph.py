@@ -199,3 +199,14 @@ class FormLimits:
 def shown(name: str) -> str:
     """A name from the file, short and in one line, in quotes."""
     return ascii(name if len(name) <= 60 else f"{name[:57]}...")
+
+
+def uses(node: Node) -> set[str]:
+    """Names that a node reads, those of its subgraphs included."""
+    names = set(node.inputs)
+    for value in node.attributes.values():
+        if isinstance(value, Graph):
+            names.update(port.name for port in value.outputs)
+            for inner in value.nodes:
+                names |= uses(inner)
+    return names

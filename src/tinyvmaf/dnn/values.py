@@ -142,3 +142,17 @@ def all_rounded(values: Sequence[Number | None], dtype: int) -> tuple[Number, ..
     """Numbers as a type holds them, None if one of them cannot be followed."""
     found = [None if value is None else rounded(value, dtype) for value in values]
     return None if any(value is None for value in found) else tuple(v for v in found if v is not None)
+
+
+def same_size(a: Known, b: Known) -> bool:
+    """Whether a value takes the place of another without being larger."""
+    if a.dtype != b.dtype:
+        return False
+    return b.elements <= a.elements if a.loose else not b.loose and a.dims == b.dims
+
+
+def either(a: Known, b: Known) -> Known:
+    """One of two values, nobody knows which."""
+    if a.dims == b.dims and not a.loose and not b.loose:
+        return Known(a.dtype, a.dims, a.data if a.data == b.data else None)
+    return loose(a.dtype, max(a.elements, b.elements), max(a.rank, b.rank))

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tinyvmaf.dnn.binding import describe
 from tinyvmaf.dnn.graph import Port
 from tinyvmaf.errors import ContractError
 from tinyvmaf.features.base import Column, Feature, Partial
@@ -126,26 +127,30 @@ def takes_pictures(session: ModelSession) -> bool:
     Args:
         session: The open graph.
     """
-    return all(port.shape is not None and len(port.shape) == 4 for port in session.inputs)
+    return bool(session.inputs) and all(len(port.shape or ()) == 4 for port in session.inputs)
 
 
 def _contract(session: ModelSession) -> FrameContract:
     """What the sidecar says, completed and checked by what the graph says."""
-    shapes = {port.shape for port in session.inputs}
-    shape = next(iter(shapes))
-    if len(session.inputs) > 2 or len(shapes) > 1 or not takes_pictures(session) or shape is None:
+    shapes = {tuple(d if isinstance(d, int) else None for d in port.shape or ()) for port in session.inputs}
+    if len(session.inputs) > 2 or len(shapes) > 1 or not takes_pictures(session):
         raise ContractError(f"A model of pictures takes one or two of one shape, but {session.name} does not.")
-    batch, channels, height, width = (d if isinstance(d, int) else None for d in shape)
+    batch, channels, height, width = next(iter(shapes))
     said = session.sidecar.frame or FrameContract("rgb" if channels == 3 else "luma", width, height)
     known = said.channels == (channels or said.channels) and (batch or 1) == 1 and said.window == 1
     fits = (height or said.height) == said.height and (width or said.width) == said.width
     if not known or not fits or any(port.dtype not in ("float32", "float16") for port in session.inputs):
         raise ContractError(
-            f"{session.name} takes {list(shape)}, which are not single {said.colour} pictures as its sidecar has them."
+            f"{session.name} takes {describe(session.inputs[0])}, which is not a single {said.colour} picture"
+            f"{' as its sidecar has them' if session.sidecar.frame else ''}."
         )
     return said
 
 
 def _ordered(ports: tuple[Port, ...]) -> tuple[Port, ...]:
-    """Inputs with the reference first, whatever their order in the graph."""
-    return tuple(sorted(ports, key=lambda port: port.name.lower().startswith(("dis", "deg"))))
+    """Inputs with the reference first, whatever their order in the graph; the graph's order where names say nothing."""
+    return tuple(sorted(ports, key=lambda port: _place(port.name.lower())))
+
+
+def _place(name: str) -> int:
+    return -1 if name.startswith("ref") else 1 if name.startswith(("dis", "deg")) else 0

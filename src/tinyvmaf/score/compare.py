@@ -133,7 +133,7 @@ def load_model(
 
 def _notes(name: str, session: ModelSession) -> tuple[str, ...]:
     """What people should know of a run: passed-over devices, results outside the promised range."""
-    notes = list(session.fallbacks)
+    notes = [f"{name} runs on {session.attached_device}: {reason}." for reason in session.fallbacks]
     span = session.sidecar.output_range
     if session.out_of_range and span is not None:
         notes.append(f"{session.out_of_range} results of {name} lay outside the range of its sidecar, {span}.")

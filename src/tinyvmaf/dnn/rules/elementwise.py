@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinyvmaf.dnn.graph import BITS, BOOL, FEW, FLOAT, STRING, Node, Number, Refusal
-from tinyvmaf.dnn.rules.base import broadcast, given, integer, like, required, unknown
+from tinyvmaf.dnn.rules.base import axis_of, broadcast, given, integer, like, required, unknown
 from tinyvmaf.dnn.values import INTEGERS, Known, all_rounded
 
 TYPE_CHECKING = False
@@ -39,6 +39,9 @@ _UNARY = """
     """.split()  # noqa: SIM905
 
 _TO_BOOL = frozenset("IsNaN Equal Greater GreaterOrEqual Less LessOrEqual And Or Not".split())  # noqa: SIM905
+
+
+_ANY_NUMBER = ("Max", "Mean", "Min", "Sum")
 
 
 def _quotient(a: Number, b: Number) -> Number | None:
@@ -77,6 +80,8 @@ _BINARY: Final[dict[str, Callable[[Number, Number], Number | None] | None]] = {
 
 def _unary(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
+    if len(inputs) > 1:
+        raise Refusal(f"{node.op} has one input, not {len(inputs)}", node.where)
     context.work(value.elements * _STEPS_OF_A_FUNCTION)
     result = like(value, BOOL if node.op in _TO_BOOL else None)
     step = _UNARY_NUMBERS.get(node.op)
@@ -131,6 +136,8 @@ def _check_divisor(node: Node, divisor: Known) -> None:
 def _nary(node: Node, inputs: Inputs, context: Context) -> Results:
     values = [value for value in inputs if value is not None]
     first = required(values, 0, node)
+    if len(values) < 2 and node.op not in _ANY_NUMBER:
+        raise Refusal(f"{node.op} has two inputs, not {len(values)}", node.where)
     if node.op in ("Div", "Mod"):
         _check_divisor(node, required(values, 1, node))
     result = broadcast(values, BOOL if node.op in _TO_BOOL else first.dtype, node, context)
@@ -154,6 +161,8 @@ def _clip(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
     low, high = given(inputs, 1), given(inputs, 2)
     result = like(value)
+    if any(bound is not None and bound.elements > 1 for bound in (low, high)):
+        raise Refusal("Clip has single numbers as bounds", node.where)
     bounded = "min" in node.attributes or "max" in node.attributes
     if value.data is None or bounded or any(b is not None and b.scalar() is None for b in (low, high)):
         return [result]
@@ -204,6 +213,10 @@ def _quantize(node: Node, inputs: Inputs, context: Context) -> Results:
 def _dequantize(node: Node, inputs: Inputs, context: Context) -> Results:
     value, scale = required(inputs, 0, node), required(inputs, 1, node)
     context.work(value.elements * 2)
+    if scale.rank == 1 and scale.elements > 1 and not value.loose:
+        axis = axis_of(integer(node, "axis", 1), value.rank, node)
+        if scale.dims[0] != value.dims[axis]:
+            context.misfit(f"DequantizeLinear has one scale per place of axis {axis} of {value.dims}", node.where)
     return [like(value, integer(node, "output_dtype", 0) or scale.dtype)]
 
 

@@ -24,10 +24,11 @@ def _reshape(node: Node, inputs: Inputs, context: Context) -> Results:
         raise Refusal(f"A tensor has at most {MAX_RANK} axes, but this one has {target.elements}", node.where)
     if wanted is None or value.loose:
         return [loose(value.dtype, value.elements, target.elements)]
-    if wanted.count(-1) > 1 or min(wanted, default=1) < -1:
+    zeros = integer(node, "allowzero", 0)
+    if wanted.count(-1) > 1 or min(wanted, default=1) < -1 or (zeros and 0 in wanted and -1 in wanted):
         raise Refusal(f"Reshape cannot make the shape {wanted}", node.where)
     dims = list(wanted)
-    if not integer(node, "allowzero", 0):
+    if not zeros:
         dims = [value.dims[i] if d == 0 and i < value.rank else d for i, d in enumerate(dims)]
     if -1 in dims:
         rest = product(d for d in dims if d != -1)
@@ -191,10 +192,11 @@ def _gather(node: Node, inputs: Inputs, context: Context) -> Results:
     axis = axis_of(integer(node, "axis", 0), value.rank, node)
     dims = (*value.dims[:axis], *where.dims, *value.dims[axis + 1 :])
     chosen, length = where.integers(), value.dims[axis]
+    if any(not -length <= i < length for i in chosen or ()):
+        context.misfit(f"Gather takes elements 0 to {length - 1}, not {chosen}", node.where)
+        return [Known(value.dtype, dims)]
     if value.data is None or chosen is None:
         return [Known(value.dtype, dims)]
-    if any(not -length <= i < length for i in chosen):
-        raise Refusal(f"Gather takes elements 0 to {length - 1}, not {chosen}", node.where)
     places: list[Sequence[int]] = [range(length) for length in value.dims]
     places[axis] = [i % length for i in chosen]
     return [Known(value.dtype, dims, picked(value, places))]

@@ -70,6 +70,8 @@ def _arg(node: Node, inputs: Inputs, context: Context) -> Results:
 def _same(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
     context.work(value.elements * 8)
+    if node.op == "Softmax" and "axis" in node.attributes:
+        axis_of(integer(node, "axis", 0), value.rank, node)
     return [like(value)]
 
 

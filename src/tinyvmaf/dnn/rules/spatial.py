@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import FLOAT, INT64, Node, Refusal, product
+from tinyvmaf.dnn.graph import FLOAT, INT64, Node, Refusal, product, shown
 from tinyvmaf.dnn.rules.base import (
     axis_of,
     given,
@@ -112,9 +112,9 @@ def _conv(node: Node, inputs: Inputs, context: Context) -> Results:
     image = _image(node, inputs)
     weights = _weights(node, inputs, image.rank)
     groups = integer(node, "group", 1)
-    if groups < 1 or weights.dims[0] % groups:
-        raise Refusal(f"{node.op} cannot part {weights.dims[0]} channels into {groups} groups", node.where)
-    if image.dims[1] != weights.dims[1] * groups:
+    if groups < 1:
+        raise Refusal(f"{node.op} parts its channels into 1 group and more, not {groups}", node.where)
+    if weights.dims[0] % groups or image.dims[1] != weights.dims[1] * groups:
         context.misfit(f"{node.op} takes {weights.dims[1] * groups} channels, but has {image.dims[1]}", node.where)
     lengths = _Window(node, weights.dims[2:]).results(image.dims[2:], context)
     dims = (image.dims[0], weights.dims[0], *lengths)
@@ -175,6 +175,9 @@ def _pad(node: Node, inputs: Inputs, context: Context) -> Results:
     pads = integer_list(node, "pads") or integer_list(node, "paddings")
     if pads is None:
         pads = known_integers(given(inputs, 1), "the padding", node)
+    mode = _word(node, "mode", "constant", ("edge", "reflect", "wrap"))
+    if mode != "constant" and not value.elements:
+        context.misfit(f"Pad cannot repeat what is not there: {value.dims}", node.where)
     axes = list(range(value.rank))
     if given(inputs, 3) is not None:
         axes = [axis_of(axis, value.rank, node) for axis in known_integers(given(inputs, 3), "the list of axes", node)]
@@ -186,6 +189,14 @@ def _pad(node: Node, inputs: Inputs, context: Context) -> Results:
     if min(dims, default=0) < 0:
         context.misfit(f"Pad cannot take {pads} away from {value.dims}", node.where)
     return [Known(value.dtype, [max(length, 0) for length in dims])]
+
+
+def _word(node: Node, name: str, usual: str, others: Sequence[str]) -> str:
+    """An attribute that is one of a few words."""
+    word = text(node, name, usual)
+    if word not in (usual, *others):
+        raise Refusal(f"{name} of {node.op} is {usual}, {' or '.join(others)}, not {shown(word)}", node.where)
+    return word
 
 
 def _resize(node: Node, inputs: Inputs, context: Context) -> Results:
@@ -208,7 +219,7 @@ def _resize(node: Node, inputs: Inputs, context: Context) -> Results:
     dims = list(value.dims)
     for axis, length in zip(axes, wanted, strict=True):
         dims[axis] = length
-    taps = 256 if text(node, "mode", "nearest") == "cubic" else 8
+    taps = 256 if _word(node, "mode", "nearest", ("linear", "cubic")) == "cubic" else 8
     shrink = product(max(math.ceil(a / max(b, 1)), 1) for a, b in zip(value.dims, dims, strict=True))
     context.work(product(dims) * taps * (shrink if integer(node, "antialias", 0) else 1))
     context.scratch(product(map(max, value.dims, dims)) * 4 if integer(node, "antialias", 0) else 0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from typing import IO
+from xml.sax.saxutils import quoteattr
 
 from tinyvmaf.score.logs.names import column_names, xml_name
 from tinyvmaf.score.logs.precision import LEGACY, NumberFormat
@@ -28,8 +29,7 @@ def write_xml(result: Result, stream: IO[str], precision: NumberFormat = LEGACY)
     """
     names = {key: xml_name(name) for key, name in column_names(result).items()}
     fps = "" if result.run.fps is None else f' fps="{result.run.fps:.2f}"'
-    version = result.run.version.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    stream.write(f'<VMAF version="{version}">\n')
+    stream.write(f"<VMAF version={quoteattr(result.run.version)}>\n")
     stream.write(f'  <params qualityWidth="{result.width}" qualityHeight="{result.height}" />\n')
     stream.write(f"  <fyi{fps} />\n  <frames>\n")
     for number, texts in frame_rows(result, precision, None):
@@ -43,4 +43,8 @@ def write_xml(result: Result, stream: IO[str], precision: NumberFormat = LEGACY)
         stream.write(f'    <metric name="{name}" {cells}/>\n')
     aggregates = {xml_name(key): value for key, value in result.aggregates.items() if not math.isnan(value)}
     cells = "".join(f'{name}="{precision.text(value)}" ' for name, value in aggregates.items())
-    stream.write(f"  </pooled_metrics>\n  <aggregate_metrics {cells}/>\n</VMAF>\n")
+    stream.write(f"  </pooled_metrics>\n  <aggregate_metrics {cells}/>\n")
+    for score in (score for score in result.scores if score.kind == "tiny"):
+        facts = {"name": names[score.name], "device": score.device, "sha256": score.sha256}
+        stream.write(f"  <tiny_model {' '.join(f'{key}={quoteattr(value)}' for key, value in facts.items())} />\n")
+    stream.write("</VMAF>\n")
