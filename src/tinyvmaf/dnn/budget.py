@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tinyvmaf.dnn.assumed import start_values
 from tinyvmaf.dnn.cost import BudgetLimits, Cost
-from tinyvmaf.dnn.graph import BOOL, INT64, Graph, Model, Node, Number, Refusal, Unbounded, Unknown, shown, uses
+from tinyvmaf.dnn.graph import BOOL, INT64, Fatal, Graph, Model, Node, Number, Refusal, Unbounded, Unknown, shown, uses
 from tinyvmaf.dnn.rules import elementwise, making, movement, reduction, spatial
 from tinyvmaf.dnn.rules.base import given, required, subgraph
 from tinyvmaf.dnn.values import Known, either, loose, same_size
@@ -29,6 +29,9 @@ RULES: Final[dict[str, Rule]] = {
     **spatial.RULES,
 }
 CONTROL: Final = frozenset(("If", "Loop"))
+
+_FROM_SHAPES: Final = frozenset(("Shape", "Size"))
+"""What the runtime computes while it opens a model with fixed sizes."""
 
 NODE_WORK: Final = 10_000
 """Work of starting any operator, in multiply-adds: about what a core does while the runtime calls one."""
@@ -104,6 +107,7 @@ class _Walk:
         for name, tensor in graph.constants.items():
             constant = name not in graph.defaults
             local[name] = Known(tensor.dtype, tensor.dims, tensor.data, constant=constant)
+            local[name].fixed = True  # of old files the runtime takes even those as constants that a caller may replace
         made: dict[str, int] = {}
         for node, gone in zip(graph.nodes, self._frees(graph), strict=True):
             for name, value in self._node(node, scopes):
@@ -126,10 +130,11 @@ class _Walk:
         if len(node.outputs) > len(results):
             raise Refusal(f"{node.op} has at most {len(results)} outputs here, not {len(node.outputs)}", node.where)
         named = [(name, result) for name, result in zip(node.outputs, results, strict=False) if name]
-        fixed = node.op not in CONTROL and all(value is None or value.fixed for value in inputs)
+        control = node.op in CONTROL
+        fixed = node.op in _FROM_SHAPES or (not control and all(value is None or value.fixed for value in inputs))
         for name, result in named:
             self._check_size(name, result, node)
-            result.fixed = fixed
+            result.fixed = result.fixed if control else fixed
             self._live += 0 if id(node) in self._kept else result.bytes
             self.work(result.elements * ELEMENT_WORK)
         if fixed:
@@ -141,7 +146,7 @@ class _Walk:
         """Results of a node; of one that does not suit its inputs, stand-ins where that is not to be refused."""
         try:
             return self._results(node, inputs, scopes)
-        except Unbounded:
+        except (Fatal, Unbounded):
             raise
         except Refusal:
             if not self._tolerant:
@@ -222,10 +227,12 @@ class _Walk:
                 f"Loops inside each other run at most {self._limits.iterations} rounds in all, but these run {total}",
                 node.where, "Use fewer rounds.",
             )  # fmt: skip
-        self.loops[node.where] = f"{node.where} runs {count} times" + (f", {total} in all" if total > count else "")
+        self.loops[node.where] = f"{node.where} runs {count} times" + (
+            f", {total} in all" if total > max(count, 1) else ""
+        )
         condition = given(inputs, 1)
         whole = condition is None or condition.scalar() == 1
-        times, rounds, before = self._times, self._rounds, (self.total, self.peak, self._live, self.misfits)
+        before, times, rounds = self._mark(), self._times, self._rounds
         self._times, self._rounds = times * max(count, 1), total
         try:
             results = self._settled(body, state, count, whole, scopes)
@@ -233,10 +240,19 @@ class _Walk:
             results = None
         self._times = times
         if results is None:
-            self.total, self.peak, self._live, self.misfits = before
+            self._return_to(before)
+            self._rounds = total
             results = self._unrolled(body, state, count, whole, scopes)
         self._rounds = rounds
+        # What is gathered round by round is copied into one tensor in the end.
+        self._scratch = sum(value.bytes for value in results[len(state) :])
         return results
+
+    def _mark(self) -> tuple[int, int, int, str, int, set[int]]:
+        return self.total, self.peak, self._live, self.misfits, self._tolerant, set(self._kept)
+
+    def _return_to(self, mark: tuple[int, int, int, str, int, set[int]]) -> None:
+        self.total, self.peak, self._live, self.misfits, self._tolerant, self._kept = mark
 
     def _settled(
         self, body: Graph, state: list[Known], count: int, whole: bool, scopes: list[dict[str, Known]]
@@ -268,7 +284,11 @@ class _Walk:
         """One round of a body: its outputs."""
         start = [Known(INT64, (), None if index is None else (index,)), Known(BOOL, (), (1,)), *state]
         local = {port.name: value for port, value in zip(body.inputs, start, strict=True)}
-        return self.graph(body, [*scopes, local])
+        held = sum(value.bytes for value in state)
+        self._live += held
+        results = self.graph(body, [*scopes, local])
+        self._live -= held
+        return results
 
     def _unrolled(
         self, body: Graph, state: list[Known], count: int, whole: bool, scopes: list[dict[str, Known]]

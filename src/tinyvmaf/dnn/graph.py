@@ -54,6 +54,10 @@ class Unbounded(Refusal):
     """Sizes, rounds or work pass a limit, or cannot be known before a run."""
 
 
+class Fatal(Refusal):
+    """An operator that would end the process, perhaps already while the model is opened."""
+
+
 class Unknown(Unbounded):
     """A size follows from numbers that only a run would tell."""
 

@@ -27,7 +27,7 @@ else:
                 values = defaults | dict(zip(names, args, strict=False)) | named
                 if len(args) > len(names) or values.keys() != set(names) or set(names[: len(args)]) & named.keys():
                     raise TypeError(f"{cls.__name__} takes {', '.join(names)}.")
-                self.__dict__.update(values)
+                self.__dict__.update({name: values[name] for name in names})
 
             cls.__init__ = fill
             cls.__eq__ = lambda self, other: type(self) is type(other) and self.__dict__ == other.__dict__

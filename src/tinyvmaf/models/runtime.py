@@ -146,7 +146,7 @@ class ModelSession(Session):
         if mean is None or std is None:
             return feed
         # Pictures have their channels on the second axis, feature vectors on the last.
-        names = list(feed) if self.sidecar.frame is not None else list(feed)[:1]
+        names = [name for name, array in feed.items() if array.ndim == 4] or list(feed)[:1]
         return {name: _standardise(array, mean, std) if name in names else array for name, array in feed.items()}
 
     def _sides(self, feed: Mapping[str, Array]) -> tuple[int, int] | None:

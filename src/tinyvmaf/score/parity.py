@@ -21,7 +21,7 @@ from tinyvmaf.models.load import load
 from tinyvmaf.models.runtime import ModelSession
 from tinyvmaf.score.fusion import TinyModel
 from tinyvmaf.score.pipeline import input_key, measure, needed_features
-from tinyvmaf.video.align import Pairing, pair_videos
+from tinyvmaf.video.align import pair_videos
 from tinyvmaf.video.frame import FramePair
 from tinyvmaf.video.policy import PairingPolicy
 from tinyvmaf.video.reader import open_video
@@ -76,7 +76,7 @@ def compare_devices(
     rows: list[ModelParity] = []
     with ExitStack() as stack:
         clips = (reference, distorted) if reference and distorted else _generated(stack)
-        pairs = list(islice(_pairs(*clips), FRAMES))
+        pairs = list(_pairs(*clips))
         for name in names:
             file = load(name)
             session = ModelSession(file, device="cpu")
@@ -101,8 +101,11 @@ def _generated(stack: ExitStack) -> tuple[str, str]:
 
 def _pairs(reference: str, distorted: str) -> Iterator[FramePair]:
     policy = PairingPolicy(frame_limit=FRAMES)
-    pairing: Pairing = pair_videos(open_video(reference), open_video(distorted), policy, chroma_needed=True)
-    with pairing:
+    with (
+        open_video(reference) as one,
+        open_video(distorted) as other,
+        pair_videos(one, other, policy, chroma_needed=True) as pairing,
+    ):
         yield from pairing
 
 

@@ -43,8 +43,9 @@ def command(words: Sequence[str]) -> int:
     Raises:
         UsageError: There is no file, or an option that does not exist.
     """
-    options = [word for word in words if word.startswith("-")]
-    files = [word for word in words if not word.startswith("-")]
+    end = words.index("--") if "--" in words else len(words)
+    options = [word for word in words[:end] if word.startswith("-")]
+    files = [word for word in words[:end] if not word.startswith("-")] + list(words[end + 1 :])
     if "-h" in options or "--help" in options:
         print(USAGE, end="")
         return 0

@@ -42,8 +42,12 @@ def execute(arguments: argparse.Namespace) -> int:
     Returns:
         0 if no difference is too large, 1 otherwise.
     """
+    from tinyvmaf._files import check_writable
     from tinyvmaf.score.parity import compare_devices
 
+    clips = [name for name in (arguments.reference, arguments.distorted) if name is not None]
+    if arguments.json not in (None, "-"):
+        check_writable(arguments.json, [*clips, *arguments.models])
     rows = compare_devices(
         arguments.models, arguments.devices.split(","), reference=arguments.reference, distorted=arguments.distorted,
         tolerance_fp32=arguments.tolerance, tolerance_fp16=arguments.tolerance_fp16,

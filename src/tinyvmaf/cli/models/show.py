@@ -30,9 +30,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(facts, indent=2))
         return 0
+    from tinyvmaf.models.paths import printable
+
     width = max(map(len, facts))
     for key, value in facts.items():
-        print(f"{key:<{width}}  {value}")
+        print(f"{key:<{width}}  {printable(str(value))}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import BITS, BOOL, FEW, FLOAT, STRING, Node, Number, Refusal
+from tinyvmaf.dnn.graph import BITS, BOOL, FEW, FLOAT, STRING, Fatal, Node, Number, Refusal
 from tinyvmaf.dnn.rules.base import axis_of, broadcast, given, integer, like, required, unknown
 from tinyvmaf.dnn.values import INTEGERS, Known, all_rounded
 
@@ -130,7 +130,7 @@ def _check_divisor(node: Node, divisor: Known) -> None:
     if numbers is None:
         raise unknown("the divisor", node)
     if 0 in numbers or -1 in numbers:
-        raise Refusal(f"{node.op} of whole numbers divides by others than 0 and -1, not by {numbers}", node.where)
+        raise Fatal(f"{node.op} of whole numbers divides by others than 0 and -1, not by {numbers}", node.where)
 
 
 def _nary(node: Node, inputs: Inputs, context: Context) -> Results:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import FEW, FLOAT, INT64, MAX_RANK, Node, Refusal, Tensor, product
+from tinyvmaf.dnn.graph import FEW, FLOAT, INT64, MAX_RANK, Node, Number, Refusal, Tensor, product
 from tinyvmaf.dnn.rules.base import given, integer, known_integers, required, tensor, tight, unknown
 from tinyvmaf.dnn.values import Known, all_rounded, loose
 
@@ -87,6 +87,12 @@ def _constant_of_shape(node: Node, inputs: Inputs, context: Context) -> Results:
     return [Known(dtype, dims, None if number is None or count > FEW else [number] * count)]
 
 
+def _steps(start: Number, limit: Number, step: Number) -> int:
+    if isinstance(start, int) and isinstance(limit, int) and isinstance(step, int):
+        return max(-((start - limit) // step), 0)
+    return max(math.ceil((limit - start) / step), 0)
+
+
 def _range(node: Node, inputs: Inputs, context: Context) -> Results:
     values = [required(inputs, i, node) for i in range(3)]
     start, limit, step = (value.scalar() for value in values)
@@ -94,7 +100,7 @@ def _range(node: Node, inputs: Inputs, context: Context) -> Results:
         raise unknown("the limits", node)
     if not step:
         raise Refusal("Range has a step other than 0", node.where)
-    count = max(math.ceil((limit - start) / step), 0)
+    count = _steps(start, limit, step)
     numbers = [start + i * step for i in range(count)] if count <= FEW else None
     dtype = values[0].dtype
     return [Known(dtype, (count,), None if numbers is None else all_rounded(numbers, dtype))]

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tinyvmaf.dnn.rules.base import Context, Inputs, Results, Rule
 
 
+_TO_THE_END: Final = ((1 << 31) - 1, (1 << 63) - 1)
+"""Ends of a slice that stand for none."""
+
+
 def _reshape(node: Node, inputs: Inputs, context: Context) -> Results:
     value, target = required(inputs, 0, node), required(inputs, 1, node)
     wanted = target.integers()
@@ -180,8 +184,17 @@ def _sliced(value: Known, starts: list[int], ends: list[int], axes: list[int], s
         raise Refusal("Slice has one start, end and step other than 0 for each axis", node.where)
     for start, end, named, step in zip(starts, ends, axes, steps, strict=True):
         axis = axis_of(named, value.rank, node)
-        places[axis] = range(*slice(start, end, step).indices(value.dims[axis]))
+        places[axis] = _span(start, end, step, value.dims[axis])
     return Known(value.dtype, [len(axis) for axis in places], picked(value, places))
+
+
+def _span(start: int, end: int, step: int, length: int) -> range:
+    """The places of a slice, by the runtime's rules, which are not Python's where a step leads backwards."""
+    back = step < 0
+    start = min(max(start + length if start < 0 else start, 0), length - back)
+    if end in _TO_THE_END:
+        return range(start, -1 if back else length, step)
+    return range(start, min(max(end + length if end < 0 else end, -back), length), step)
 
 
 def _gather(node: Node, inputs: Inputs, context: Context) -> Results:

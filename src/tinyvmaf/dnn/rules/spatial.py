@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import FLOAT, INT64, Node, Refusal, product, shown
+from tinyvmaf.dnn.graph import FLOAT, INT64, Fatal, Node, Refusal, product, shown
 from tinyvmaf.dnn.rules.base import (
     axis_of,
     given,
@@ -92,9 +92,9 @@ class _Window:
 def _image(node: Node, inputs: Inputs, least: int = 3) -> Known:
     value = tight(required(inputs, 0, node), node)
     if not least <= value.rank <= _MAX_RANK:
-        raise Refusal(f"{node.op} takes images of {least} to {_MAX_RANK} axes, not {value.rank}", node.where)
+        raise Fatal(f"{node.op} takes images of {least} to {_MAX_RANK} axes, not {value.rank}", node.where)
     if not value.elements:
-        raise Refusal(f"{node.op} takes images that are not empty, not {value.dims}", node.where)
+        raise Fatal(f"{node.op} takes images that are not empty, not {value.dims}", node.where)
     return value
 
 

@@ -1,0 +1,1 @@
+"""Fuzzing: what is fuzzed, what it starts from, and how it runs."""

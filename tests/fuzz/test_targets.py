@@ -1,0 +1,22 @@
+"""Every target on every seed, and on seeds with a byte changed: what fuzzing starts from holds already."""
+
+import random
+
+import pytest
+
+from fuzz.seeds import seeds
+from fuzz.targets import TARGETS
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_seeds_and_their_neighbours_do_not_fail(target):
+    chance = random.Random(1)
+    count = 0
+    for data in seeds(target):
+        TARGETS[target](data)
+        for _ in range(3 if data else 0):
+            changed = bytearray(data)
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+            TARGETS[target](bytes(changed))
+        count += 1
+    assert count >= 2
