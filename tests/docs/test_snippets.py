@@ -23,13 +23,24 @@ SAYS = {
     "features.py": r"'mse_y'",
     "policy.py": r"Use --(sync|truncate)",
     "new_metric.py": r"\[ *\d",
+    "tiny.sh": r"'name': 'vmaf_tiny', 'kind': 'fr', 'device': 'CPU'",
+    "models.sh": r"^vmaf_tiny +cpu:unoptimised +CPU +score .* ok$",
+    "session.py": r"^CPU \[",
+    "scorer.py": r"only no-reference models can score, but vmaf_tiny needs one",
+    "check.py": r"^False The file is not an ONNX model",
 }
 """What the output of a snippet must hold."""
 
 
 @pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
-    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """This process's, with this environment's programs and a store of its own."""
+    own = {"TINYVMAF_DATA_DIR": str(tmp_path_factory.mktemp("store"))}
+    return {
+        **os.environ,
+        **own,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
 
 
 @pytest.fixture(scope="session")

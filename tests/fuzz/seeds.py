@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
+
+import numpy as np
 
 import hostile
 from hostile import legitimate
@@ -39,6 +43,25 @@ def _registries() -> Iterator[bytes]:
     yield b'{"schema_version": 1, "models": []}'
 
 
+def _text(word: str) -> bytes:
+    return b"X" + len(word).to_bytes(4, "little") + word.encode()
+
+
+def _torch_pickle() -> bytes:
+    """What PyTorch writes for {"w": a tensor of 2 x 3}, instruction by instruction."""
+    storage = b"(" + _text("storage") + b"ctorch\nFloatStorage\n" + _text("0") + _text("cpu") + b"K\x06tQ"
+    sizes = b"K\x00" + b"K\x02K\x03\x86" + b"K\x03K\x01\x86" + b"\x89" + b"ccollections\nOrderedDict\n)R"
+    return b"\x80\x02}" + _text("w") + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + sizes + b"tRs."
+
+
 def _pickles() -> Iterator[bytes]:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", _torch_pickle())
+        file.writestr("archive/data/0", bytes(24))
+    yield archive.getvalue()
+    yield _torch_pickle()
+    for protocol in (2, 3):
+        yield pickle.dumps({"w": np.arange(6, dtype="<f4").reshape(2, 3)}, protocol)
     for value in (OrderedDict(a=[1, 2.5, "x"]), {"k": (None, True, b"bytes")}, [1 << 70, {}]):
         yield from (pickle.dumps(value, protocol) for protocol in (0, 2, 4))

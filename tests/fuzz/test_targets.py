@@ -6,6 +6,7 @@ import pytest
 
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS
+from tinyvmaf.models import weights
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -20,3 +21,9 @@ def test_seeds_and_their_neighbours_do_not_fail(target):
             TARGETS[target](bytes(changed))
         count += 1
     assert count >= 2
+
+
+def test_seeds_of_the_reader_of_weights_are_weights():
+    archive, _, *arrays = seeds("pickle")
+    assert weights.torch_arrays(archive)["w"].shape == (2, 3)
+    assert weights.numpy_arrays(arrays[0])["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
