@@ -26,4 +26,4 @@ def test_seeds_and_their_neighbours_do_not_fail(target):
 def test_seeds_of_the_reader_of_weights_are_weights():
     archive, _, *arrays = seeds("pickle")
     assert weights.torch_arrays(archive)["w"].shape == (2, 3)
-    assert weights.numpy_arrays(arrays[0])["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert weights.numpy_arrays(arrays[1])["w"].tolist() == [[0, 1, 2], [3, 4, 5]]

@@ -141,6 +141,15 @@ class Entry:
         return {("onnx" if key == "file" and self.is_onnx else key): value for key, value in content.items()}
 
 
+def is_id(name: str) -> bool:
+    """Whether a text may be the id of a model.
+
+    Args:
+        name: The text.
+    """
+    return _ID.fullmatch(name) is not None
+
+
 def names_a_file(model: str) -> bool:
     """Whether a model given as text is a path rather than a name: no name has a folder or an ending.
 
@@ -320,7 +329,7 @@ def find(model_id: str) -> Entry:
     own = {entry.id: entry for entry in packaged()}
     if model_id in own:
         return own[model_id]
-    if _ID.fullmatch(model_id) and (paths.store_folder() / f"{model_id}{ENTRY}").exists():
+    if is_id(model_id) and (paths.store_folder() / f"{model_id}{ENTRY}").exists():
         return _stored(model_id)
     hint = _known(model_id, [*NETFLIX_SHA256, *own, *_store_ids()])
     if model_id in UNAVAILABLE:

@@ -109,7 +109,8 @@ class ModelSession(Session):
         results = super().run(self.prepared(feed))
         if sides is not None and (multiple := self._multiple(feed, sides)) > 1:
             results = {name: _cropped(array, sides, multiple) for name, array in results.items()}
-        self._count_outliers(next(iter(results.values())))
+        named = self.sidecar.output_names or tuple(results)
+        self._count_outliers(results[named[0]])
         return results
 
     def prepared(self, inputs: Inputs) -> dict[str, Array]:

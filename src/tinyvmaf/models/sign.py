@@ -51,4 +51,10 @@ def sign(data: bytes, *, identity_token: str | None = None, trust_config: Path |
 def _trust_config(path: Path | None) -> Any:
     from sigstore.models import ClientTrustConfig
 
-    return ClientTrustConfig.production() if path is None else ClientTrustConfig.from_json(path.read_text("utf-8"))
+    if path is None:
+        return ClientTrustConfig.production()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The trust configuration {path} cannot be read: {error}.", "Check the path.") from error
+    return ClientTrustConfig.from_json(text)

@@ -83,17 +83,23 @@ def save(entry: Entry, data: bytes, sidecar: bytes) -> Entry:
         The entry, as it lies in the store.
 
     Raises:
-        DataError: The file system refused; nothing is left behind then.
+        DataError: The file system refused; nothing half written is left behind then.
     """
     folder = paths.store_folder()
     files = [(entry.file, data)] + ([(entry.sidecar_file, sidecar)] if sidecar else [])
-    _erase(entry.id)
+    gone = False
     try:
-        for name, content in [*files, (f"{entry.id}{ENTRY}", _text(entry))]:
-            with atomic_write(folder / name, "wb") as stream:
-                cast(IO[bytes], stream).write(content)
+        with contextlib.ExitStack() as finished:
+            # All content is on disk before the old model goes; files then take their names, the entry last.
+            for name, content in [(f"{entry.id}{ENTRY}", _text(entry)), *files]:
+                stream = cast(IO[bytes], finished.enter_context(atomic_write(folder / name, "wb")))
+                stream.write(content)
+                stream.flush()
+            _erase(entry.id)
+            gone = True
     except BaseException:
-        _erase(entry.id)
+        if gone:
+            _erase(entry.id)
         raise
     return replace(entry, folder=folder)
 
@@ -155,6 +161,11 @@ def import_model(
     """
     if model_id in registry.NETFLIX_SHA256 or model_id in {entry.id for entry in registry.packaged()}:
         raise UsageError(f"The name {model_id} is taken by a packaged model.", "Choose another name.")
+    if not registry.is_id(model_id):
+        raise UsageError(
+            f"A model's name has 1 to 64 lower-case letters, digits, - and _, and begins with none of the two, but is "
+            f"{model_id[:80]!r}.", "Choose another name.",
+        )  # fmt: skip
     file = load.load(Path(path))
     sidecar = file.sidecar or b""
     if file.kind == "tiny":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -67,9 +68,11 @@ def compare_devices(
         One row per model, device and output.
 
     Raises:
-        UsageError: Only one clip is given.
+        UsageError: Only one clip is given, or a tolerance is negative or not a number.
         TinyVmafError: A model or clip cannot be used.
     """
+    if not (0 <= tolerance_fp32 < math.inf and 0 <= tolerance_fp16 < math.inf):
+        raise UsageError(f"Tolerances are 0 or more, not {tolerance_fp32} and {tolerance_fp16}.")
     if (reference is None) != (distorted is None):
         raise UsageError("Parity needs both clips or none, but one is given.", "Give --reference and --distorted.")
     names = models or [entry.id for entry in registry.entries() if entry.is_onnx]

@@ -49,6 +49,7 @@ def to_rgb(frame: Frame, colour: Colour, size: tuple[int, int] | None = None, me
         UnknownNameError: The matrix is not one of MATRICES.
     """
     height, width = frame.luma.shape
+    size = None if size == (width, height) else size
     matrix = colour.matrix or ("bt709" if height >= _HD_HEIGHT else "smpte170m")
     if matrix not in MATRICES:
         raise UnknownNameError(f"Colours of matrix {matrix} are not known.", f"There are: {', '.join(MATRICES)}.")
