@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hostile.build import BOOL, FLOAT, INT64, Net
 from tinyvmaf.dnn import guard
 from tinyvmaf.dnn.assumed import stand_in_values, start_values
-from tinyvmaf.dnn.budget import ELEMENT_WORK, NODE_WORK, RULES
+from tinyvmaf.dnn.budget import ELEMENT_WORK, NODE_WORK, RULES, _look_up
+from tinyvmaf.dnn.values import Known
 from tinyvmaf.errors import ContractError, RunLimitError
 
 PLANE = 3 * 8 * 8
@@ -252,3 +253,17 @@ def test_scales_of_the_caller_are_stood_in_for():
     assert verdict.admit(sizes, {"scales": [1, 1, 2, 3]}).output_shapes == ((1, 3, 16, 24),)
     with pytest.raises(RunLimitError, match="scale of Resize"):
         verdict.admit(sizes)
+
+
+def test_a_state_that_changes_its_type_is_followed_round_by_round():
+    net = Net()
+    turn = lambda inner, _i, state: [inner.op("Cast", state, to=INT64)]  # noqa: E731
+    assert report(net.done(net.loop(net.const(2), turn, net.x), shape=None)).output_shapes == ((1, 3, 8, 8),)
+
+
+def test_values_are_known_by_the_scopes_around():
+    inner, outer = Known(1, (1,)), Known(1, (2,))
+    assert _look_up("a", [{"a": outer, "b": outer}, {"a": inner}]) is inner
+    assert _look_up("b", [{"a": outer, "b": outer}, {"a": inner}]) is outer
+    with pytest.raises(KeyError):
+        _look_up("c", [{}])

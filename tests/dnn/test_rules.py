@@ -474,6 +474,19 @@ def test_numbers_that_sizes_follow_from(op, inputs, attributes, data):
     assert result.data == data
 
 
+@pytest.mark.parametrize(
+    ("op", "inputs"),
+    [
+        ("Transpose", []),
+        ("Gather", [Known(7, (1,), [0])]),
+        ("Slice", [Known(7, (1,), [1]), Known(7, (1,), [1 << 40])]),
+    ],
+)
+def test_nobody_counts_along_an_axis_beside_nothing(op, inputs):
+    (result,), _ = rule(op, Known(7, (1 << 40, 1 << 40, 0), []), *inputs)
+    assert result.data == ()
+
+
 def test_a_split_keeps_its_numbers():
     results, _ = rule("Split", Known(7, (5,), [1, 2, 3, 4, 5]), outputs=2)
     assert [result.data for result in results] == [(1, 2, 3), (4, 5)]

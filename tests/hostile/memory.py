@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -319,3 +320,18 @@ for _name, _start, _end in (("before_the_start", -2, -2), ("to_the_end", 0, 2**6
         return net.sink(net.op("Tile", rows, net.const([1, 1 << 36])))
 
     ATTACKS.put(f"tile_of_rows_taken_backwards_{_name}", "size", _backwards)
+
+
+for _name, _take in (
+    ("gather", lambda net, value: net.op("Gather", value, net.const([0]), axis=1, kind=INT64)),
+    ("transpose", lambda net, value: net.op("Transpose", value)),
+    ("slice", lambda net, value: net.op("Slice", value, net.const([1]), net.const([1 << 40]), net.const([0]))),
+):
+
+    def _nothing(take: Callable[[Net, str], str] = _take) -> bytes:
+        """No element, and an axis that nobody could count to: a check must not go along it."""
+        net = Net()
+        empty = net.op("ConstantOfShape", net.const([1 << 40, 1, 0]), value=np.zeros(1, np.int64))
+        return net.sink(take(net, empty))
+
+    ATTACKS.put(f"{_name}_of_nothing_along_a_giant_axis", "size", _nothing)

@@ -33,6 +33,9 @@ CONTROL: Final = frozenset(("If", "Loop"))
 _FROM_SHAPES: Final = frozenset(("Shape", "Size"))
 """What the runtime computes while it opens a model with fixed sizes."""
 
+REARRANGING: Final = frozenset(("Concat", "Flatten", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"))
+"""Operators that give no more elements than they get: one that does not suit a stand-in can be passed over."""
+
 NODE_WORK: Final = 10_000
 """Work of starting any operator, in multiply-adds: about what a core does while the runtime calls one."""
 
@@ -149,9 +152,9 @@ class _Walk:
         except (Fatal, Unbounded):
             raise
         except Refusal:
-            if not self._tolerant:
+            if not self._tolerant or node.op not in REARRANGING:
                 raise
-            return [loose(0, 1) for _ in node.outputs]
+            return [loose(0, sum(value.elements for value in inputs if value is not None)) for _ in node.outputs]
         except (IndexError, KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
             name = type(error).__name__
             raise Refusal(f"{node.op} is malformed ({name})", node.where, "Export it again.") from error
@@ -164,8 +167,9 @@ class _Walk:
         return RULES[node.op](node, inputs, self)
 
     def _check_size(self, name: str, result: Known, node: Node) -> None:
-        if result.elements > self._limits.tensor_elements:
-            size = f"{result.elements} (shape {list(result.dims)})" if result.elements < 1 << 80 else "far more"
+        most = max((result.elements, *result.dims))  # an axis may be long beside one of no length
+        if most > self._limits.tensor_elements:
+            size = f"{most} (shape {list(result.dims)})" if most < 1 << 80 else "far more"
             raise Unbounded(
                 f"A tensor has at most {self._limits.tensor_elements} elements, but {shown(name)} has up to {size}",
                 node.where, "Use smaller sizes.",

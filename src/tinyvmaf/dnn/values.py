@@ -89,8 +89,11 @@ def picked(value: Known, places: Sequence[Sequence[int]]) -> tuple[Number, ...] 
         value: The tensor.
         places: Per axis the indices to keep, each from 0 to its length - 1.
     """
-    if value.data is None or product(len(axis) for axis in places) > FEW:
+    count = product(len(axis) for axis in places)
+    if value.data is None or count > FEW:
         return None
+    if not count:
+        return ()  # one axis may be as long as it likes then
     steps = [product(value.dims[i + 1 :]) for i in range(value.rank)]
     rows = itertools.product(*places)
     return tuple(value.data[sum(i * step for i, step in zip(row, steps, strict=True))] for row in rows)

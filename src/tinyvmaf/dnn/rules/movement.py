@@ -96,8 +96,8 @@ def _transpose(node: Node, inputs: Inputs, context: Context) -> Results:
     if value.loose:
         return [like(value)]
     dims = [value.dims[i] for i in order]
-    if value.data is None:
-        return [Known(value.dtype, dims)]
+    if not value.data:
+        return [Known(value.dtype, dims, value.data)]
     steps = [product(value.dims[i + 1 :]) for i in order]
     rows = itertools.product(*map(range, dims))
     return [Known(value.dtype, dims, [value.data[sum(map(operator.mul, row, steps))] for row in rows])]
