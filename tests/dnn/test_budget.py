@@ -49,7 +49,7 @@ def test_a_chain_needs_two_values_at_a_time(length):
 def test_values_that_are_needed_later_stay_alive():
     net = Net()
     early = [net.op("Add", net.x, net.x) for _ in range(3)]
-    assert report(net.done(net.op("Sum", *early))).peak_bytes == 4 * BYTES
+    assert report(net.done(net.op("Sum", *early))).peak_bytes == 5 * BYTES  # the runtime keeps a partial sum beside it
 
 
 def test_constants_and_what_follows_from_them_stay_alive():
@@ -137,7 +137,7 @@ def test_both_branches_count(then, other, shape):
 @pytest.mark.parametrize(
     "bad",
     [
-        lambda b, x: b.op("Squeeze", b.op("Gemm", x, x), b.const([1])),
+        lambda b, x: b.op("Squeeze", b.op("Flatten", x, axis=9), b.const([1])),
         lambda b, x: b.op("Squeeze", x, b.const([1])),
     ],
 )

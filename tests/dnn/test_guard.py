@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
 from cli_runs import environment
 from hostile import legitimate
@@ -114,3 +115,40 @@ def test_the_check_loads_nothing_heavy():
         [sys.executable, "-c", code, __file__], capture_output=True, text=True, env=environment(), check=True
     )
     assert done.stdout == "[]\n"
+
+
+def _one(op, inputs, opset=18, outputs=("y",), constants=(), shape=(1, 3, 8, 8), **attributes):
+    node = helper.make_node(op, inputs, list(outputs), **attributes)
+    made = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        list(constants),
+    )
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: _one("Split", ["x"], outputs=("y", "z"), num_outputs=1, axis=2),
+        lambda: _one("ReduceMean", ["x"], keepdims=2),
+        lambda: _one("MaxPool", ["x"], kernel_shape=[2, 2], ceil_mode=2),
+        lambda: _one("MaxPool", ["x"], kernel_shape=[2, 2], auto_pad="SAME_UPPER", dilations=[2, 2]),
+        lambda: _one("Expand", ["x", "s"], constants=[helper.make_tensor("s", TensorProto.INT64, [4], [1, 3, 8, 0])]),
+        lambda: _one("Sum", ["x"] * 1025),
+    ],
+)
+def test_what_the_runtime_reads_otherwise_is_refused(data):
+    assert not guard.check(data()).accepted
+
+
+def test_a_shape_that_the_file_states_must_be_the_true_one():
+    nodes = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Neg", ["r"], ["y"])]
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4])] for name in "xy"]
+    for claim, accepted in (([None, 4], True), ([1 << 20, 4], False), ([4], False)):
+        inside = [helper.make_tensor_value_info("r", TensorProto.FLOAT, claim)]
+        made = helper.make_graph(nodes, "g", *ends, value_info=inside)
+        model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        assert guard.check(model.SerializeToString()).accepted is accepted

@@ -30,6 +30,7 @@ class Notes:
 
     def __init__(self, opset=17):
         self.opset, self.operations, self.bytes, self.misfits = opset, 0, 0, []
+        self.quantised = False
 
     def work(self, operations):
         self.operations += operations

@@ -126,7 +126,7 @@ def loop_counter_is_a_size() -> bytes:
     return net.sink(net.loop(net.const(4), step, net.const(0.0)))
 
 
-@ATTACKS.add("size|unknown")
+@ATTACKS.add("size|unknown|Expand")
 def loop_counter_to_the_fourth_power() -> bytes:
     net = Net()
 
@@ -268,7 +268,7 @@ for _where in ("value_info", "output"):
     ATTACKS.put(f"declared_tiny_in_{_where}", "size", functools.partial(_lie, _where))
 
 
-@ATTACKS.add("size")
+@ATTACKS.add("size|states")
 def loop_body_declares_a_fixed_state_that_doubles() -> bytes:
     net = Net()
     body = net.child()

@@ -8,8 +8,22 @@ again, with their true values, before each run.
 from __future__ import annotations
 
 from tinyvmaf.dnn.assumed import start_values
+from tinyvmaf.dnn.claims import check_claim, check_condition
 from tinyvmaf.dnn.cost import BudgetLimits, Cost
-from tinyvmaf.dnn.graph import BOOL, INT64, Fatal, Graph, Model, Node, Number, Refusal, Unbounded, Unknown, shown, uses
+from tinyvmaf.dnn.graph import (
+    BOOL,
+    INT64,
+    Fatal,
+    Graph,
+    Model,
+    Node,
+    Number,
+    Refusal,
+    Unbounded,
+    Unknown,
+    shown,
+    uses,
+)
 from tinyvmaf.dnn.rules import elementwise, making, movement, reduction, spatial
 from tinyvmaf.dnn.rules.base import given, required, subgraph
 from tinyvmaf.dnn.values import Known, either, loose, same_size
@@ -85,13 +99,14 @@ class _Walk:
         self.opset = model.opset
         self.total = 0
         self.misfits = ""
+        self.quantised = "DequantizeLinear" in model.operators
         self.loops: dict[str, str] = {}
         self.peak = self._live = model.constant_bytes
         self._limits = limits
         self._times = self._rounds = 1
         self._steps = 0
         self._scratch = 0
-        self._tolerant = int(tolerant)
+        self._stand_ins, self._tolerant = tolerant, int(tolerant)
         self._kept: set[int] = set()
         self._last_uses: dict[int, list[list[str]]] = {}
 
@@ -114,6 +129,8 @@ class _Walk:
         made: dict[str, int] = {}
         for node, gone in zip(graph.nodes, self._frees(graph), strict=True):
             for name, value in self._node(node, scopes):
+                if name in graph.claims and not self.misfits and not self._stand_ins:
+                    check_claim(name, graph.claims[name], value, node)
                 local[name] = value
                 if not value.fixed:
                     made[name] = value.bytes
@@ -123,7 +140,7 @@ class _Walk:
         return [_look_up(port.name, scopes) for port in graph.outputs]
 
     def _node(self, node: Node, scopes: list[dict[str, Known]]) -> list[tuple[str, Known]]:
-        self._steps += 1
+        self._steps += 1 + (len(node.inputs) + len(node.outputs)) // 8
         if self._steps > self._limits.steps:
             raise Unbounded(f"A check takes at most {self._limits.steps} steps, but this one more", node.where)
         inputs = [_look_up(name, scopes) if name else None for name in node.inputs]
@@ -203,8 +220,7 @@ class _Walk:
     def _if(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
         condition = required(inputs, 0, node)
         choice = condition.scalar()
-        if condition.dtype not in (0, BOOL) or condition.elements > 1:
-            raise Refusal("The condition of If is one truth value", node.where)
+        check_condition(condition, node)
         branches = []
         for name, wanted in (("then_branch", True), ("else_branch", False)):
             # A branch that is never taken may be ill-formed, but the runtime may still compute its constants.
@@ -235,6 +251,7 @@ class _Walk:
             f", {total} in all" if total > max(count, 1) else ""
         )
         condition = given(inputs, 1)
+        check_condition(condition, node)
         whole = condition is None or condition.scalar() == 1
         before, times, rounds = self._mark(), self._times, self._rounds
         self._times, self._rounds = times * max(count, 1), total
@@ -291,6 +308,8 @@ class _Walk:
         held = sum(value.bytes for value in state)
         self._live += held
         results = self.graph(body, [*scopes, local])
+        if results[0].elements != 1 or results[0].loose or results[0].dtype not in (0, BOOL):
+            raise Fatal("The body of a Loop says with one truth value whether it goes on", body.where)
         self._live -= held
         return results
 

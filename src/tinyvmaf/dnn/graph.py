@@ -132,6 +132,7 @@ class Graph:
         inputs: Ports, those that only repeat an initialiser left out.
         outputs: Ports.
         defaults: Names of initialisers that a caller may replace, for they are inputs too.
+        claims: What the file says of the shapes of values inside, which the runtime believes.
     """
 
     def __init__(self, where: str) -> None:
@@ -141,6 +142,7 @@ class Graph:
         self.inputs: list[Port] = []
         self.outputs: list[Port] = []
         self.defaults: set[str] = set()
+        self.claims: dict[str, tuple[int | str | None, ...]] = {}
 
 
 @record(frozen=True)

@@ -39,6 +39,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+_MAX_ENDS: Final = 1024
 _SUBGRAPHS: Final = {"If": {"then_branch", "else_branch"}, "Loop": {"body"}}
 
 
@@ -117,8 +118,8 @@ class _Parser:
         graph.defaults = {port.name for port in ports} & graph.constants.keys()
         graph.inputs = [port for port in ports if port.name not in graph.defaults]
         graph.outputs = [self._port(message(item), where) for item in fields.get(12, [])]
-        for item in fields.get(13, []):  # what the file says of values inside is not relied on, but must be readable
-            self._port(message(item), where)
+        inside = [self._port(message(item), where) for item in fields.get(13, [])]
+        graph.claims = {port.name: port.shape for port in (*inside, *graph.outputs) if port.shape is not None}
         answers = [port.name for port in graph.outputs]
         if not answers or len(set(answers)) < len(answers):
             raise Refusal("A graph has outputs, each with a name of its own", where)
@@ -166,10 +167,19 @@ class _Parser:
         outputs = tuple(decoded(message(item)) for item in fields.get(2, []))
         if not any(outputs):
             raise Refusal("A node has at least one output", where)
-        scope = outer | known if op in _SUBGRAPHS else frozenset()
+        scope = self._scope(op, len(inputs) + len(outputs), where, outer, known)
         attributes = self._attributes(fields.get(5, []), op, where, depth, scope)
         self._count_loop(op, where)
         return Node(op, inputs, outputs, attributes, where)
+
+    def _scope(self, op: str, ends: int, where: str, outer: frozenset[str], known: set[str]) -> frozenset[str]:
+        """The names that graphs inside a node may use."""
+        if ends > _MAX_ENDS:
+            raise Refusal(f"A node has at most {_MAX_ENDS} inputs and outputs, not {ends}", where)
+        if op not in _SUBGRAPHS:
+            return frozenset()
+        self._budget.spend((len(outer) + len(known)) // 16)
+        return outer | known
 
     def _count_loop(self, op: str, where: str) -> None:
         self._loops += op == "Loop"
@@ -220,11 +230,11 @@ class _Parser:
     def _type(self, data: memoryview, depth: int = 0) -> tuple[int, tuple[int | str | None, ...] | None]:
         """Element type and shape of a tensor, or of the tensors in a sequence or an optional value."""
         fields = read_fields(data, "TypeProto", self._budget)
-        if 1 in fields:
+        if 1 in fields and len(fields) == 1 + (6 in fields):
             tensor = read_fields(message(fields[1][0]), "TypeProto.Tensor", self._budget)
             return integer(tensor, 1), self._shape(message(tensor[2][0])) if 2 in tensor else None
         inner = fields.get(4) or fields.get(9)
-        if not inner or depth > 1:
+        if not inner or depth > 1 or len(fields) > 1:
             raise Refusal("Inputs and outputs are tensors, sequences of tensors or optional tensors")
         below = read_fields(message(inner[0]), "TypeProto.Sequence", self._budget)
         return self._type(message(below[1][0]), depth + 1) if 1 in below else (0, None)
@@ -234,6 +244,8 @@ class _Parser:
         for item in read_fields(data, "TensorShapeProto", self._budget).get(1, []):
             fields = read_fields(message(item), "Dimension", self._budget)
             length = integer(fields, 1) if 1 in fields else None
+            if 1 in fields and 2 in fields:
+                raise Refusal("An axis has a length or a name, but one has both")
             if length is not None and not 0 <= length <= self._limits.tensor_elements:
                 raise Refusal(f"An axis has 0 to {self._limits.tensor_elements} elements, but one states {length}")
             shape.append(text(fields, 2) or None if length is None else length)

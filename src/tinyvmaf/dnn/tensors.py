@@ -6,11 +6,13 @@ import struct
 
 from tinyvmaf.dnn.graph import (
     BITS,
+    BOOL,
     DOUBLE,
     FEW,
     FLOAT,
     FLOAT16,
     MAX_RANK,
+    NAMES,
     STRING,
     Number,
     Refusal,
@@ -89,6 +91,7 @@ def _carrier(dtype: int) -> int:
     return {1: 4, 7: 7, 11: 10, 12: 11, 13: 11}.get(dtype, 9)
 
 
+_SPANS = {6: (-(1 << 31), (1 << 31) - 1), 7: (-(1 << 63), (1 << 63) - 1), 9: (0, 1)}
 _RAW = {1: "f", 6: "i", 7: "q", 9: "?", 10: "e", 11: "d"}
 
 
@@ -98,9 +101,15 @@ def _data(fields: Fields, dtype: int) -> tuple[Number, ...] | None:
         return None
     if 9 in fields:
         raw = bytes(message(fields[9][0]))
+        if dtype == BOOL and max(raw, default=0) > 1:
+            raise Refusal("A truth value is 0 or 1, but one is not", fix="Export it again.")
         return tuple(struct.unpack(f"<{len(raw) // struct.calcsize(_RAW[dtype])}{_RAW[dtype]}", raw))
     if dtype == FLOAT16:
         return None
     if dtype in (FLOAT, DOUBLE):
         return tuple(floats(fields.get(_carrier(dtype), []), _RAW[dtype]))
-    return tuple(integers(fields.get(_carrier(dtype), [])))
+    found = tuple(integers(fields.get(_carrier(dtype), [])))
+    low, high = _SPANS[dtype]
+    if not all(low <= value <= high for value in found):
+        raise Refusal(f"A number of type {NAMES[dtype]} is {low} to {high}, but one is not", fix="Export it again.")
+    return found

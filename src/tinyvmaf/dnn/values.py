@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
+_HALVES: Final = (10, 16)
 INTEGERS: Final = {
     2: (8, False), 3: (8, True), 4: (16, False), 5: (16, True), 6: (32, True), 7: (64, True), 12: (32, False),
     13: (64, False),
@@ -64,7 +65,8 @@ class Known:
     @property
     def bytes(self) -> int:
         """Memory of its elements."""
-        return byte_count(self.dtype, self.elements)
+        # The processor has no arithmetic for halves: a copy as float32 stands beside each of them.
+        return byte_count(self.dtype, self.elements) + (4 * self.elements if self.dtype in _HALVES else 0)
 
     @property
     def rank(self) -> int:
@@ -121,24 +123,32 @@ def rounded(value: Number, dtype: int) -> Number | None:
         The number, None where the type is not followed or the number is not finite.
     """
     if dtype in INTEGERS:
-        if isinstance(value, float):
-            if not math.isfinite(value) or abs(value) >= 2.0**62:
-                return None
-            value = int(value)
-        bits, is_signed = INTEGERS[dtype]
-        value &= (1 << bits) - 1
-        return value - (1 << bits) if is_signed and value >> (bits - 1) else value
+        return _whole(value, *INTEGERS[dtype])
     if dtype == BOOL:
         return int(bool(value))
-    if dtype not in (FLOAT, DOUBLE):
-        return None
+    return _real(value, dtype) if dtype in (FLOAT, DOUBLE) else None
+
+
+def _whole(value: Number, bits: int, is_signed: bool) -> int | None:
+    """Whole numbers wrap; what the processor makes of a real one that does not fit is its own business."""
+    low = -(1 << bits - 1) if is_signed else 0
+    if isinstance(value, float):
+        if not math.isfinite(value) or not low <= int(value) < low + (1 << bits):
+            return None
+        value = int(value)
+    return (value - low) % (1 << bits) + low
+
+
+def _real(value: Number, dtype: int) -> float | None:
     try:
         number = float(value)
         if dtype == FLOAT:
             number = struct.unpack("<f", struct.pack("<f", number))[0]
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    # A whole number would be rounded twice here, and once there.
+    exact = not isinstance(value, int) or number == value
+    return number if math.isfinite(number) and exact else None
 
 
 def all_rounded(values: Sequence[Number | None], dtype: int) -> tuple[Number, ...] | None:

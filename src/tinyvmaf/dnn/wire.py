@@ -46,6 +46,16 @@ class Budget:
     def __init__(self, fields: int) -> None:
         self.fields = self.total = fields
 
+    def spend(self, count: int) -> None:
+        """Take from the budget what reading something else costs.
+
+        Raises:
+            WireError: It is used up.
+        """
+        self.fields -= count
+        if self.fields < 0:
+            raise WireError(f"it is as much to read as more than {self.total} fields")
+
 
 def _table(
     singular: dict[int, tuple[int, ...]], repeated: dict[int, tuple[int, ...]]

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tinyvmaf.dnn.graph import MAX_RANK, Graph, Node, Refusal, Tensor, Unknown, product
+from tinyvmaf.dnn.graph import (
+    MAX_RANK,
+    Fatal,
+    Graph,
+    Node,
+    Refusal,
+    Tensor,
+    Unknown,
+    product,
+)
 from tinyvmaf.dnn.values import Known, loose
 
 TYPE_CHECKING = False
@@ -14,6 +23,7 @@ if TYPE_CHECKING:
         """The evaluation that a rule takes part in."""
 
         opset: int
+        quantised: bool
 
         def work(self, operations: int) -> None:
             """Count multiply-adds, or operations of that order, besides one per element of every result."""
@@ -51,6 +61,18 @@ def integer(node: Node, name: str, default: int) -> int:
     value = node.attributes.get(name, default)
     if not isinstance(value, int):
         raise Refusal(f"Attribute {name} of {node.op} is a whole number", node.where)
+    return value
+
+
+def flag(node: Node, name: str, default: int = 0) -> int:
+    """An attribute that is 0 or 1: of any other number the runtime makes one or the other as it likes.
+
+    Raises:
+        Fatal: It is another number.
+    """
+    value = integer(node, name, default)
+    if value not in (0, 1):
+        raise Fatal(f"Attribute {name} of {node.op} is 0 or 1, not {value}", node.where)
     return value
 
 

@@ -4,8 +4,27 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import BITS, BOOL, FEW, FLOAT, STRING, Fatal, Node, Number, Refusal
-from tinyvmaf.dnn.rules.base import axis_of, broadcast, given, integer, like, required, unknown
+from tinyvmaf.dnn.graph import (
+    BITS,
+    BOOL,
+    FEW,
+    FLOAT,
+    STRING,
+    Fatal,
+    Node,
+    Number,
+    Refusal,
+)
+from tinyvmaf.dnn.rules.base import (
+    axis_of,
+    broadcast,
+    flag,
+    given,
+    integer,
+    like,
+    required,
+    unknown,
+)
 from tinyvmaf.dnn.values import INTEGERS, Known, all_rounded
 
 TYPE_CHECKING = False
@@ -142,8 +161,10 @@ def _nary(node: Node, inputs: Inputs, context: Context) -> Results:
         _check_divisor(node, required(values, 1, node))
     result = broadcast(values, BOOL if node.op in _TO_BOOL else first.dtype, node, context)
     context.work(result.elements * (_STEPS_OF_A_FUNCTION if node.op == "Pow" else len(values)))
+    if len(values) > 2:
+        context.scratch(result.bytes)
     step = _BINARY[node.op]
-    if node.op == "Mod" and integer(node, "fmod", 0):
+    if node.op == "Mod" and flag(node, "fmod", 0):
         step = None
     return [result if step is None else _folded(values, result, step)]
 

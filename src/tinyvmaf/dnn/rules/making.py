@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import FEW, FLOAT, INT64, MAX_RANK, Node, Number, Refusal, Tensor, product
+from tinyvmaf.dnn.graph import (
+    FEW,
+    FLOAT,
+    INT64,
+    MAX_RANK,
+    Fatal,
+    Node,
+    Number,
+    Refusal,
+    Tensor,
+    product,
+)
 from tinyvmaf.dnn.rules.base import given, integer, known_integers, required, tensor, tight, unknown
 from tinyvmaf.dnn.values import Known, all_rounded, loose
 
@@ -40,7 +51,7 @@ def _shape(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
     start, end = integer(node, "start", 0), integer(node, "end", MAX_RANK)
     dims = value.dims[start:end] if start >= -value.rank else value.dims[:end]
-    return [Known(INT64, (len(dims),), None if value.loose else dims)]
+    return [loose(INT64, value.rank) if value.loose else Known(INT64, (len(dims),), dims)]
 
 
 def _size(node: Node, inputs: Inputs, context: Context) -> Results:
@@ -53,6 +64,8 @@ def _expand(node: Node, inputs: Inputs, context: Context) -> Results:
     wanted = known_integers(given(inputs, 1), "the shape", node)
     value = tight(value, node)
     _check_dims(wanted, node)
+    if 0 in wanted and value.elements:
+        raise Fatal(f"Expand makes a size other than 0 of a tensor that is not empty, not {wanted}", node.where)
     rank = max(len(wanted), value.rank)
     left, right = (1,) * (rank - value.rank) + value.dims, [1] * (rank - len(wanted)) + wanted
     if any(a != b and 1 not in (a, b) for a, b in zip(left, right, strict=True)):

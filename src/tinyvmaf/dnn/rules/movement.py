@@ -5,8 +5,26 @@ from __future__ import annotations
 import itertools
 import operator
 
-from tinyvmaf.dnn.graph import FEW, MAX_RANK, Node, Number, Refusal, product
-from tinyvmaf.dnn.rules.base import axis_of, check_axes, given, integer, integer_list, like, required, tight
+from tinyvmaf.dnn.graph import (
+    FEW,
+    MAX_RANK,
+    Fatal,
+    Node,
+    Number,
+    Refusal,
+    product,
+)
+from tinyvmaf.dnn.rules.base import (
+    axis_of,
+    check_axes,
+    flag,
+    given,
+    integer,
+    integer_list,
+    like,
+    required,
+    tight,
+)
 from tinyvmaf.dnn.values import Known, loose, picked
 
 TYPE_CHECKING = False
@@ -28,7 +46,7 @@ def _reshape(node: Node, inputs: Inputs, context: Context) -> Results:
         raise Refusal(f"A tensor has at most {MAX_RANK} axes, but this one has {target.elements}", node.where)
     if wanted is None or value.loose:
         return [loose(value.dtype, value.elements, target.elements)]
-    zeros = integer(node, "allowzero", 0)
+    zeros = flag(node, "allowzero", 0)
     if wanted.count(-1) > 1 or min(wanted, default=1) < -1 or (zeros and 0 in wanted and -1 in wanted):
         raise Refusal(f"Reshape cannot make the shape {wanted}", node.where)
     dims = list(wanted)
@@ -57,7 +75,7 @@ def _squeeze(node: Node, inputs: Inputs, context: Context) -> Results:
     axes, unknown_axes = _axes(node, inputs)
     if value.loose or unknown_axes:
         return [loose(value.dtype, value.elements, max(value.rank - len(axes or ()), 0))]
-    if axes is None:
+    if not axes:
         gone = {i for i, length in enumerate(value.dims) if length == 1}
     else:
         gone = {axis_of(axis, value.rank, node) for axis in axes}
@@ -137,6 +155,8 @@ def _concat(node: Node, inputs: Inputs, context: Context) -> Results:
 def _split(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
     stated, count = integer_list(node, "split"), len(node.outputs)
+    if integer(node, "num_outputs", count) != count:
+        raise Fatal(f"Split has as many outputs as num_outputs says, not {count}", node.where)
     named = given(inputs, 1)
     lengths = stated if stated is not None or named is None else named.integers()
     if value.loose or (named is not None and lengths is None):
@@ -144,12 +164,12 @@ def _split(node: Node, inputs: Inputs, context: Context) -> Results:
     axis = axis_of(integer(node, "axis", 0), value.rank, node)
     whole = value.dims[axis]
     if lengths is None:
-        part = -(-whole // (integer(node, "num_outputs", count) or 1))
+        part = -(-whole // count)
         lengths = [min(part, max(whole - i * part, 0)) for i in range(count)]
     if min(lengths, default=0) < 0 or sum(lengths) != whole or len(lengths) != count:
         context.misfit(f"Split cuts {whole} into parts of that sum, but has {lengths}", node.where)
         return [loose(value.dtype, value.elements, value.rank) for _ in range(count)]
-    ends = [sum(lengths[: i + 1]) for i in range(count)]
+    ends = list(itertools.accumulate(lengths))
     return [
         Known(
             value.dtype, (*value.dims[:axis], length, *value.dims[axis + 1 :]),

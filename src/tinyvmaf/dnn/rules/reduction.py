@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import FLOAT, FLOAT16, INT64, Node, Number, Refusal
+from tinyvmaf.dnn.graph import (
+    FLOAT,
+    FLOAT16,
+    INT64,
+    Fatal,
+    Node,
+    Number,
+    Refusal,
+)
 from tinyvmaf.dnn.rules.base import (
     axis_of,
     broadcast,
     check_axes,
+    flag,
     given,
     integer,
     integer_list,
@@ -45,12 +54,12 @@ def _reduce(node: Node, inputs: Inputs, context: Context) -> Results:
         axes = named.integers()
         if axes is None:
             return [loose(value.dtype, value.elements, value.rank)]
-    if not axes and integer(node, "noop_with_empty_axes", 0):
+    if not axes and flag(node, "noop_with_empty_axes", 0):
         return [like(value)]
     if value.loose:
         return [loose(value.dtype, value.elements, value.rank)]
     gone = {axis_of(axis, value.rank, node) for axis in axes or range(value.rank)}
-    keep = integer(node, "keepdims", 1)
+    keep = flag(node, "keepdims", 1)
     dims = [1 if i in gone else length for i, length in enumerate(value.dims) if i not in gone or keep]
     fold = _FOLDS.get(node.op)
     whole = fold is not None and value.data and value.rank <= 1 and isinstance(value.data[0], int)
@@ -63,7 +72,7 @@ def _arg(node: Node, inputs: Inputs, context: Context) -> Results:
     context.work(value.elements)
     if value.loose:
         return [loose(INT64, value.elements, value.rank)]
-    gone, keep = axis_of(integer(node, "axis", 0), value.rank, node), integer(node, "keepdims", 1)
+    gone, keep = axis_of(integer(node, "axis", 0), value.rank, node), flag(node, "keepdims", 1)
     return [Known(INT64, [1 if i == gone else d for i, d in enumerate(value.dims) if i != gone or keep])]
 
 
@@ -86,6 +95,8 @@ def _matmul(node: Node, inputs: Inputs, context: Context) -> Results:
     if left.loose or right.loose:
         context.work(left.elements * right.elements * _slowness(left.dtype))
         return [loose(dtype, left.elements * right.elements, max(left.rank, right.rank))]
+    if node.op == "MatMulInteger" and not left.elements * right.elements:
+        raise Fatal(f"MatMulInteger takes matrices that are not empty, not {left.dims} and {right.dims}", node.where)
     if not left.rank or not right.rank:
         raise Refusal("MatMul takes tensors with axes", node.where)
     a = left.dims if left.rank > 1 else (1, *left.dims)
@@ -104,8 +115,8 @@ def _gemm(node: Node, inputs: Inputs, context: Context) -> Results:
     left, right = tight(required(inputs, 0, node), node), tight(required(inputs, 1, node), node)
     if left.rank != 2 or right.rank != 2:
         raise Refusal("Gemm multiplies two matrices", node.where)
-    rows, inner = left.dims[::-1] if integer(node, "transA", 0) else left.dims
-    below, columns = right.dims[::-1] if integer(node, "transB", 0) else right.dims
+    rows, inner = left.dims[::-1] if flag(node, "transA", 0) else left.dims
+    below, columns = right.dims[::-1] if flag(node, "transB", 0) else right.dims
     if inner != below:
         context.misfit(f"Gemm cannot multiply {left.dims} by {right.dims}", node.where)
     result = Known(left.dtype, (rows, columns))

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 
-from tinyvmaf.dnn.graph import FLOAT, INT64, Fatal, Node, Refusal, product, shown
+from tinyvmaf.dnn.graph import (
+    FLOAT,
+    INT64,
+    Fatal,
+    Node,
+    Refusal,
+    product,
+    shown,
+)
 from tinyvmaf.dnn.rules.base import (
     axis_of,
+    flag,
     given,
     integer,
     integer_list,
@@ -77,11 +86,13 @@ class _Window:
 
     def _result(self, axis: int, length: int) -> int:
         if self.auto in ("SAME_UPPER", "SAME_LOWER"):
+            if self.dilations[axis] != 1 and self.node.op in ("MaxPool", "AveragePool"):
+                raise Fatal(f"{self.node.op} is padded by itself or dilated, not both", self.node.where)
             return -(-length // self.strides[axis])
         pads = 0 if self.auto == "VALID" else self.pads[axis] + self.pads[axis + len(self.kernel)]
         span = length + pads - self.reach(axis)
         stride = self.strides[axis]
-        if not integer(self.node, "ceil_mode", 0):
+        if not flag(self.node, "ceil_mode", 0):
             return span // stride + 1
         count = -(-span // stride) + 1
         # A last window that would start in the padding behind the image is left out.
@@ -119,6 +130,10 @@ def _conv(node: Node, inputs: Inputs, context: Context) -> Results:
     lengths = _Window(node, weights.dims[2:]).results(image.dims[2:], context)
     dims = (image.dims[0], weights.dims[0], *lengths)
     context.work(product(dims) * product(weights.dims[1:]))
+    if node.op == "ConvInteger":
+        context.scratch(product(dims) // max(dims[1], 1) * product(weights.dims[1:]))
+    elif context.quantised:
+        context.scratch(product(dims) // max(dims[1], 1) * product(weights.dims[2:]) * 8)
     spare = -dims[1] % _CHANNEL_BLOCK
     context.scratch(dims[0] * spare * product(lengths) * 4)
     return [Known(_INT32 if node.op == "ConvInteger" else image.dtype, dims)]
@@ -221,8 +236,8 @@ def _resize(node: Node, inputs: Inputs, context: Context) -> Results:
         dims[axis] = length
     taps = 256 if _word(node, "mode", "nearest", ("linear", "cubic")) == "cubic" else 8
     shrink = product(max(math.ceil(a / max(b, 1)), 1) for a, b in zip(value.dims, dims, strict=True))
-    context.work(product(dims) * taps * (shrink if integer(node, "antialias", 0) else 1))
-    context.scratch(product(map(max, value.dims, dims)) * 4 if integer(node, "antialias", 0) else 0)
+    context.work(product(dims) * taps * (shrink if flag(node, "antialias", 0) else 1))
+    context.scratch(product(map(max, value.dims, dims)) * 4 if flag(node, "antialias", 0) else 0)
     return [Known(value.dtype, dims)]
 
 
