@@ -142,11 +142,7 @@ class Entry:
 
 
 def is_id(name: str) -> bool:
-    """Whether a text may be the id of a model.
-
-    Args:
-        name: The text.
-    """
+    """Whether a text may be the id of a model."""
     return _ID.fullmatch(name) is not None
 
 
