@@ -267,3 +267,14 @@ def test_values_are_known_by_the_scopes_around():
     assert _look_up("b", [{"a": outer, "b": outer}, {"a": inner}]) is outer
     with pytest.raises(KeyError):
         _look_up("c", [{}])
+
+
+@pytest.mark.parametrize("answer", [[True, True], 1.0])
+def test_a_body_says_with_one_truth_value_whether_it_goes_on(answer):
+    net = Net()
+    inner = net.child()
+    inner.takes("i", INT64, [])
+    inner.takes("go", BOOL, [])
+    state = inner.takes("s", FLOAT)
+    graph = inner.graph(inner.const(answer), inner.op("Relu", state))
+    assert "one truth value" in reason(net.done(net.op("Loop", net.const(3), "", net.x, body=graph)))

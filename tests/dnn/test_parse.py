@@ -125,6 +125,16 @@ def node_with(more):
     return raw_model(raw_graph(raw_node(more=more)))
 
 
+def both_length_and_name():
+    shape = f(1, f(1, 2) + f(2, "N"))
+    return raw_model(raw_graph(raw_node(), more=f(11, f(1, "z") + f(2, f(1, f(1, 1) + f(2, shape))))))
+
+
+def constant(kind, elements):
+    """A model with a constant of one element."""
+    return raw_model(raw_graph(raw_node(), more=f(5, f(1, 1) + f(2, kind) + f(8, "w") + elements)))
+
+
 REFUSED = [
     (raw_model(raw_graph(raw_node(outputs=("",)))), "at least one output"),
     (raw_model(raw_graph()), "Output 'y' is not defined"),
@@ -140,6 +150,10 @@ REFUSED = [
     (node_with(f(5, f(1, "a") + f(3, 1) + f(20, 8))), "of kind 8"),
     (node_with(f(5, f(1, "then_branch") + f(20, 5) + f(6, b""))), "Relu takes no graph"),
     (node_with(f(10, b"")), "must not name a device"),
+    (both_length_and_name(), "has both"),
+    (constant(9, f(9, b"\x02")), "truth value is 0 or 1"),
+    (constant(9, f(5, 2)), "type bool is 0 to 1"),
+    (constant(6, f(5, 1 << 31)), "type int32 is"),
 ]  # fmt: skip
 
 

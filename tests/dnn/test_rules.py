@@ -356,6 +356,7 @@ REFUSALS = [
     ("GatherND", [X, COUNTS], {"batch_dims": 9}, "cannot take"),
     ("Gemm", [X, X], {}, "two matrices"),
     ("MatMul", [Known(1, ()), X], {}, "tensors with axes"),
+    ("MatMulInteger", [Known(2, (0, 3)), Known(2, (3, 4))], {}, "not empty"),
     ("Conv", [Known(1, (1, 3)), X], {}, "images of 3 to 5 axes"),
     ("Conv", [Known(1, (1, 3, 0, 8)), X], {}, "not empty"),
     ("Conv", [X, Known(1, (3, 3))], {}, "weights of 4 axes"),

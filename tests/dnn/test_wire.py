@@ -98,6 +98,13 @@ def test_fields_are_counted_over_all_messages():
         read_fields(memoryview(f(1, 1) * 2), "TensorProto", budget)
 
 
+def test_other_reading_is_paid_for_too():
+    budget = Budget(3)
+    budget.spend(3)
+    with pytest.raises(WireError, match="more than 3 fields"):
+        budget.spend(1)
+
+
 @pytest.mark.parametrize(("values", "size"), [([memoryview(bytes(5))], 4), ([memoryview(b"\x01\x80")], 0)])
 def test_packed_numbers_end_with_a_number(values, size):
     with pytest.raises(WireError, match="end inside a number"):
