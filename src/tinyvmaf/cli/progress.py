@@ -14,7 +14,26 @@ _INTERVAL = 0.1
 """Seconds between two redraws."""
 
 
-class FrameBar:
+class _Bar:
+    """A progress bar that is drawn on its first use, and gone when its block ends."""
+
+    def __init__(self, label: str, quiet: bool = False) -> None:
+        self._label = label
+        self._shown = not quiet and sys.stderr.isatty()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+class FrameBar(_Bar):
     """Shows how many frames are done. Silent where standard error is no terminal.
 
     Args:
@@ -23,10 +42,7 @@ class FrameBar:
     """
 
     def __init__(self, label: str, quiet: bool = False) -> None:
-        self._label = label
-        self._shown = not quiet and sys.stderr.isatty()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        super().__init__(label, quiet)
         self._next = 0.0
 
     def start(self, total: int | None) -> None:
@@ -61,29 +77,14 @@ class FrameBar:
         elapsed = self._bar.tasks[0].elapsed or 0.0
         self._bar.update(self._task, completed=done, fps=f"{done / elapsed:.1f}" if elapsed else "-")
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-
-class ByteBar:
+class ByteBar(_Bar):
     """Shows how much of a download is done. Silent where standard error is no terminal.
 
     Args:
         label: What is being fetched.
         quiet: Show nothing.
     """
-
-    def __init__(self, label: str, quiet: bool = False) -> None:
-        self._label = label
-        self._shown = not quiet and sys.stderr.isatty()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Tell how many bytes are done, of how many."""
@@ -103,12 +104,3 @@ class ByteBar:
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._bar.start()
         self._task = self._bar.add_task(self._label, total=total)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
