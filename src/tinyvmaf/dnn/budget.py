@@ -53,7 +53,6 @@ REARRANGING: Final = frozenset(("Concat", "Flatten", "Reshape", "Slice", "Split"
 NODE_WORK: Final = 10_000
 """Work of starting any operator, in multiply-adds: about what a core does while the runtime calls one."""
 
-
 ELEMENT_WORK: Final = 16
 """Work of writing one element to memory, likewise."""
 

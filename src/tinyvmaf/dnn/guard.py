@@ -11,7 +11,7 @@ from tinyvmaf.dnn.allowlist import ALLOWED
 from tinyvmaf.dnn.assumed import stand_in_values
 from tinyvmaf.dnn.budget import measure
 from tinyvmaf.dnn.cost import BudgetLimits, Cost
-from tinyvmaf.dnn.graph import FormLimits, Model, Number, Port, Refusal
+from tinyvmaf.dnn.graph import FormLimits, Model, Number, Port, Refusal, product
 from tinyvmaf.dnn.parse import parse_model
 from tinyvmaf.dnn.record import changed, record
 from tinyvmaf.dnn.wire import WireError
@@ -241,9 +241,7 @@ def _with_cost(report: Report, cost: Cost) -> Report:
 
 def _budget(limits: Limits, shapes: Mapping[str, Sequence[int]]) -> BudgetLimits:
     """The limits of one run: large inputs may ask for more, in proportion."""
-    from math import prod
-
-    elements = sum(prod(shape) for shape in shapes.values())
+    elements = sum(product(shape) for shape in shapes.values())
     return BudgetLimits(
         max(limits.tensor_elements, limits.growth_elements * elements),
         min(max(limits.peak_bytes, limits.growth_bytes * elements), max(limits.peak_bytes, limits.most_bytes)),

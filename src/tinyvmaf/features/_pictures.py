@@ -94,8 +94,7 @@ class PictureModel(Feature):
             ContractError: The graph gives no numbers, or shapes in it do not fit.
             ModelError: It failed or passed a limit.
         """
-        wanted = self.session.sidecar.output_names[:1] or (self.session.outputs[0].name,)
-        result = self.session.run(self.inputs(pair))[wanted[0]]
+        result = self.session.run(self.inputs(pair))[self.session.main_output]
         if not result.size or not np.issubdtype(result.dtype, np.number):
             raise ContractError(f"A model gives numbers, but {self.session.name} gave {result.dtype}.")
         return (float(result.mean(dtype=np.float64)),)

@@ -280,7 +280,7 @@ def entries() -> tuple[Entry, ...]:
     """
     own = packaged()
     taken = {entry.id for entry in own} | set(NETFLIX_SHA256)
-    return own + tuple(_stored(name) for name in _store_ids() if not _is_shadowed(name, taken))
+    return own + tuple(_stored(name) for name in stored_ids() if not _is_shadowed(name, taken))
 
 
 def _is_shadowed(name: str, taken: set[str]) -> bool:
@@ -289,13 +289,13 @@ def _is_shadowed(name: str, taken: set[str]) -> bool:
     return name in taken
 
 
-def _store_ids() -> list[str]:
-    """Ids of the user's store, by the names of its files."""
+def stored_ids() -> tuple[str, ...]:
+    """Ids of the models of the store, sorted, damaged ones and ones that a packaged name hides included."""
     try:
         names = os.listdir(paths.store_folder())
     except OSError:
-        return []
-    return sorted(name.removesuffix(ENTRY) for name in names if name.endswith(ENTRY) and not name.startswith("."))
+        return ()
+    return tuple(sorted(name.removesuffix(ENTRY) for name in names if name.endswith(ENTRY) and name[0] != "."))
 
 
 def _stored(name: str) -> Entry:
@@ -327,7 +327,7 @@ def find(model_id: str) -> Entry:
         return own[model_id]
     if is_id(model_id) and (paths.store_folder() / f"{model_id}{ENTRY}").exists():
         return _stored(model_id)
-    hint = _known(model_id, [*NETFLIX_SHA256, *own, *_store_ids()])
+    hint = _known(model_id, [*NETFLIX_SHA256, *own, *stored_ids()])
     if model_id in UNAVAILABLE:
         raise UnknownNameError(f"Model version {model_id} is not available: {UNAVAILABLE[model_id]}.", hint)
     raise UnknownNameError(f"There is no model {model_id!r}.", hint)

@@ -104,14 +104,17 @@ class ModelSession(Session):
 
     def run(self, inputs: Inputs) -> dict[str, Array]:
         """Run the graph once, as the sidecar says; see `Session.run` for the arguments and errors."""
-        feed = bind(inputs, self.inputs, self._fp16_io)
-        sides = self._sides(feed)
-        results = super().run(self.prepared(feed))
-        if sides is not None and (multiple := self._multiple(feed, sides)) > 1:
+        feed, sides, multiple = self._prepare(inputs)
+        results = super().run(feed)
+        if sides is not None and multiple > 1:
             results = {name: _cropped(array, sides, multiple) for name, array in results.items()}
-        named = self.sidecar.output_names or tuple(results)
-        self._count_outliers(results[named[0]])
+        self._count_outliers(results[self.main_output])
         return results
+
+    @property
+    def main_output(self) -> str:
+        """Name of the output that scores come from: the first that the sidecar names, else the graph's first."""
+        return (*self.sidecar.output_names, self.outputs[0].name)[0]
 
     def prepared(self, inputs: Inputs) -> dict[str, Array]:
         """What the graph itself sees of the inputs of `run`.
@@ -126,10 +129,14 @@ class ModelSession(Session):
             BindingError: They do not fit.
             ContractError: The sidecar does not fit them.
         """
+        return self._prepare(inputs)[0]
+
+    def _prepare(self, inputs: Inputs) -> tuple[dict[str, Array], tuple[int, int] | None, int]:
+        """What the graph sees, the sides of pictures of a free size before padding, and what they are padded to."""
         feed = self._standardised(bind(inputs, self.inputs, self._fp16_io))
         sides = self._sides(feed)
         multiple = 1 if sides is None else self._multiple(feed, sides)
-        return feed if sides is None or multiple == 1 else _padded(feed, sides, multiple)
+        return feed if sides is None or multiple == 1 else _padded(feed, sides, multiple), sides, multiple
 
     def _check_names(self) -> None:
         for said, ports, what in (

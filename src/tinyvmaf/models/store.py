@@ -20,7 +20,7 @@ from tinyvmaf._files import atomic_write
 from tinyvmaf.dnn import guard
 from tinyvmaf.errors import DataError, ModelError, UnknownNameError, UsageError
 from tinyvmaf.models import load, paths, registry, schema
-from tinyvmaf.models.registry import ENTRY, Entry
+from tinyvmaf.models.registry import ENTRY, Entry, stored_ids
 from tinyvmaf.models.sidecar import parse_sidecar
 
 
@@ -120,15 +120,6 @@ def remove(model_id: str) -> None:
         raise UnknownNameError(f"The model store has no model {model_id!r}.", hint)
     with lock(model_id):
         _erase(model_id)
-
-
-def stored_ids() -> tuple[str, ...]:
-    """Ids of the models of the store, sorted, damaged ones and ones that a packaged name hides included."""
-    try:
-        names = os.listdir(paths.store_folder())
-    except OSError:
-        return ()
-    return tuple(sorted(name.removesuffix(ENTRY) for name in names if name.endswith(ENTRY) and name[0] != "."))
 
 
 def import_model(
