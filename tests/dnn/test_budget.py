@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hostile.build import BOOL, FLOAT, INT64, Net
 from tinyvmaf.dnn import guard
 from tinyvmaf.dnn.assumed import stand_in_values, start_values
-from tinyvmaf.dnn.budget import ELEMENT_WORK, NODE_WORK, RULES, _look_up
+from tinyvmaf.dnn.budget import RULES, _look_up
+from tinyvmaf.dnn.cost import ELEMENT_WORK, NODE_WORK
 from tinyvmaf.dnn.values import Known
 from tinyvmaf.errors import ContractError, RunLimitError
 

@@ -284,13 +284,39 @@ except RunLimitError:
     assert subprocess.run(words, timeout=60, check=False).returncode == 7
 
 
-def test_an_interrupt_during_a_run_gets_through():
-    with Session(LOOP, time_limit=0.4, threads=1) as session:
-        timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,))
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals are not sent to threads here")
+def test_an_interrupt_ends_a_run():
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Session(LOOP, time_limit=50, threads=1) as session:
+            timer = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+            timer.start()
+            start = time.perf_counter()
+            with pytest.raises(KeyboardInterrupt):
+                session.run([np.ones((480, 480), np.float32)])
+            assert time.perf_counter() - start < 5
+            timer.join()
+            assert session.run([np.zeros((2, 2), np.float32)])["y"].tolist() == [[0, 0], [0, 0]]
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def test_a_run_on_another_thread_can_be_stopped():
+    failures = []
+
+    def work():
+        with pytest.raises(errors.ModelError, match="terminate") as caught:
             session.run([np.ones((480, 480), np.float32)])
-        timer.join()
+        failures.append(caught.value)
+
+    with Session(LOOP, time_limit=50, threads=1) as session:
+        session.stop()  # nothing runs
+        thread = threading.Thread(target=work)
+        thread.start()
+        while thread.is_alive():
+            session.stop()
+            time.sleep(0.01)
+        assert failures
         assert session.run([np.zeros((2, 2), np.float32)])["y"].tolist() == [[0, 0], [0, 0]]
 
 

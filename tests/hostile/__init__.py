@@ -18,6 +18,7 @@ from hostile import (
     loops,
     memory,
     odd,
+    opening,
     operators,
     resize,
     structure,
@@ -44,6 +45,7 @@ _FAMILIES = (
     wire,
     operators,
     crash,
+    opening,
 )
 
 MODELS: dict[str, Attack] = {}

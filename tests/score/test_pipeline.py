@@ -131,6 +131,31 @@ def test_threads_end_after_a_good_run():
     assert not _workers()
 
 
+def test_an_interrupt_waits_for_nothing(monkeypatch):
+    started, stopped, seen = threading.Event(), threading.Event(), []
+
+    class Endless(Number):
+        def update(self, pair):
+            seen.append(pair.index)
+            if len(seen) > 1:  # the first look only warms up
+                started.set()
+                assert stopped.wait(30)
+            return [0.0]
+
+        def stop(self):
+            stopped.set()
+
+    def interrupted():
+        yield from _stream(4)
+        assert started.wait(30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "CHUNK_FRAMES", 4)
+    with pytest.raises(KeyboardInterrupt):
+        measure(interrupted(), [Endless()])
+    assert seen == [0, 0]
+
+
 def _alive(born):
     return sum(one() is not None for one in born)
 

@@ -8,8 +8,8 @@ again, with their true values, before each run.
 from __future__ import annotations
 
 from tinyvmaf.dnn.assumed import start_values
-from tinyvmaf.dnn.claims import check_claim, check_condition
-from tinyvmaf.dnn.cost import BudgetLimits, Cost
+from tinyvmaf.dnn.claims import as_claimed, check_claim, check_condition
+from tinyvmaf.dnn.cost import BudgetLimits, Cost, Ledger
 from tinyvmaf.dnn.graph import (
     BOOL,
     INT64,
@@ -21,7 +21,6 @@ from tinyvmaf.dnn.graph import (
     Refusal,
     Unbounded,
     Unknown,
-    shown,
     uses,
 )
 from tinyvmaf.dnn.rules import elementwise, making, movement, reduction, spatial
@@ -49,12 +48,6 @@ _FROM_SHAPES: Final = frozenset(("Shape", "Size"))
 
 REARRANGING: Final = frozenset(("Concat", "Flatten", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"))
 """Operators that give no more elements than they get: one that does not suit a stand-in can be passed over."""
-
-NODE_WORK: Final = 10_000
-"""Work of starting any operator, in multiply-adds: about what a core does while the runtime calls one."""
-
-ELEMENT_WORK: Final = 16
-"""Work of writing one element to memory, likewise."""
 
 
 def measure(
@@ -88,7 +81,7 @@ def measure(
         refusal.misfit = walk.misfits
         raise
     shapes = tuple(None if result.loose else result.dims for result in results)
-    return Cost(walk.total, walk.peak, tuple(walk.loops.values()), walk.misfits, shapes)
+    return Cost(walk.ledger.total, walk.ledger.peak, tuple(walk.loops.values()), walk.misfits, shapes)
 
 
 class _Walk:
@@ -96,24 +89,14 @@ class _Walk:
 
     def __init__(self, limits: BudgetLimits, model: Model, *, tolerant: bool) -> None:
         self.opset = model.opset
-        self.total = 0
         self.misfits = ""
         self.quantised = "DequantizeLinear" in model.operators
         self.loops: dict[str, str] = {}
-        self.peak = self._live = model.constant_bytes
+        self.ledger = Ledger(limits, model.constant_bytes)
+        self.work, self.scratch = self.ledger.work, self.ledger.scratch
         self._limits = limits
-        self._times = self._rounds = 1
-        self._steps = 0
-        self._scratch = 0
         self._stand_ins, self._tolerant = tolerant, int(tolerant)
-        self._kept: set[int] = set()
         self._last_uses: dict[int, list[list[str]]] = {}
-
-    def work(self, operations: int) -> None:
-        self.total += operations * self._times
-
-    def scratch(self, size: int) -> None:
-        self._scratch += size
 
     def misfit(self, text: str, where: str) -> None:
         self.misfits = self.misfits or f"{text} (in {where})"
@@ -128,37 +111,36 @@ class _Walk:
         made: dict[str, int] = {}
         for node, gone in zip(graph.nodes, self._frees(graph), strict=True):
             for name, value in self._node(node, scopes):
-                if name in graph.claims and not self.misfits and not self._stand_ins:
-                    check_claim(name, graph.claims[name], value, node)
-                local[name] = value
                 if not value.fixed:
                     made[name] = value.bytes
+                local[name] = self._claimed(name, graph, value, node)
             for name in gone:
-                self._live -= made.pop(name, 0)
-        self._live -= sum(made.values())
+                self.ledger.live -= made.pop(name, 0)
+        self.ledger.live -= sum(made.values())
         return [_look_up(port.name, scopes) for port in graph.outputs]
 
+    def _claimed(self, name: str, graph: Graph, value: Known, node: Node) -> Known:
+        """A result as far as what the file states of its size is true, or will be taken for true."""
+        claim = graph.claims.get(name)
+        if claim is None:
+            return value
+        if self._stand_ins or self.misfits:
+            return as_claimed(claim, value)
+        check_claim(name, claim, value, node)
+        return value
+
     def _node(self, node: Node, scopes: list[dict[str, Known]]) -> list[tuple[str, Known]]:
-        self._steps += 1 + (len(node.inputs) + len(node.outputs)) // 8
-        if self._steps > self._limits.steps:
-            raise Unbounded(f"A check takes at most {self._limits.steps} steps, but this one more", node.where)
+        self.ledger.start(node)
+        before = self.ledger.total
         inputs = [_look_up(name, scopes) if name else None for name in node.inputs]
-        self._scratch = 0
-        self.work(NODE_WORK)
         results = self._computed(node, inputs, scopes)
         if len(node.outputs) > len(results):
             raise Refusal(f"{node.op} has at most {len(results)} outputs here, not {len(node.outputs)}", node.where)
         named = [(name, result) for name, result in zip(node.outputs, results, strict=False) if name]
-        control = node.op in CONTROL
-        fixed = node.op in _FROM_SHAPES or (not control and all(value is None or value.fixed for value in inputs))
-        for name, result in named:
-            self._check_size(name, result, node)
-            result.fixed = result.fixed if control else fixed
-            self._live += 0 if id(node) in self._kept else result.bytes
-            self.work(result.elements * ELEMENT_WORK)
-        if fixed:
-            self._kept.add(id(node))
-        self._check_totals(node)
+        fixed = node.op in _FROM_SHAPES or (node.op not in CONTROL and _all_fixed(inputs))
+        for _, result in named:
+            result.fixed = result.fixed if node.op in CONTROL else fixed
+        self.ledger.finish(node, named, before, fixed=fixed)
         return named
 
     def _computed(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
@@ -168,7 +150,8 @@ class _Walk:
         except (Fatal, Unbounded):
             raise
         except Refusal:
-            if not self._tolerant or node.op not in REARRANGING:
+            # What follows from constants is computed while the model is opened, needed or not.
+            if not self._tolerant or _all_fixed(inputs) or node.op not in REARRANGING:
                 raise
             return [loose(0, sum(value.elements for value in inputs if value is not None)) for _ in node.outputs]
         except (IndexError, KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
@@ -181,28 +164,6 @@ class _Walk:
         if node.op == "Loop":
             return self._loop(node, inputs, scopes)
         return RULES[node.op](node, inputs, self)
-
-    def _check_size(self, name: str, result: Known, node: Node) -> None:
-        most = max((result.elements, *result.dims))  # an axis may be long beside one of no length
-        if most > self._limits.tensor_elements:
-            size = f"{most} (shape {list(result.dims)})" if most < 1 << 80 else "far more"
-            raise Unbounded(
-                f"A tensor has at most {self._limits.tensor_elements} elements, but {shown(name)} has up to {size}",
-                node.where, "Use smaller sizes.",
-            )  # fmt: skip
-
-    def _check_totals(self, node: Node) -> None:
-        self.peak = max(self.peak, self._live + self._scratch)
-        if self.peak > self._limits.peak_bytes:
-            raise Unbounded(
-                f"A graph uses at most {self._limits.peak_bytes >> 20} MiB at a time, but this one up to "
-                f"{self.peak >> 20} MiB", node.where, "Use smaller sizes.",
-            )  # fmt: skip
-        if self.total > self._limits.work:
-            raise Unbounded(
-                f"A run takes at most {self._limits.work:.1e} operations, but this one takes more", node.where,
-                "Use fewer rounds or smaller sizes.",
-            )  # fmt: skip
 
     def _frees(self, graph: Graph) -> list[list[str]]:
         """Per node the values that nobody needs after it."""
@@ -240,7 +201,7 @@ class _Walk:
         state = [required(inputs, i, node) for i in range(2, len(inputs))]
         if len(body.inputs) != len(state) + 2 or len(body.outputs) <= len(state):
             raise Refusal("The body of a Loop takes and gives its state, as many values as the Loop has", node.where)
-        total = self._rounds * max(count, 1)
+        total = self.ledger.rounds * max(count, 1)
         if total > self._limits.iterations:
             raise Unbounded(
                 f"Loops inside each other run at most {self._limits.iterations} rounds in all, but these run {total}",
@@ -252,27 +213,22 @@ class _Walk:
         condition = given(inputs, 1)
         check_condition(condition, node)
         whole = condition is None or condition.scalar() == 1
-        before, times, rounds = self._mark(), self._times, self._rounds
-        self._times, self._rounds = times * max(count, 1), total
+        ledger, misfits, tolerant = self.ledger, self.misfits, self._tolerant
+        before, times, rounds = ledger.mark(), ledger.times, ledger.rounds
+        ledger.times, ledger.rounds = times * max(count, 1), total
         try:
             results = self._settled(body, state, count, whole, scopes)
         except Unknown:
             results = None
-        self._times = times
+        ledger.times = times
         if results is None:
-            self._return_to(before)
-            self._rounds = total
+            ledger.return_to(before)
+            self.misfits, self._tolerant = misfits, tolerant
             results = self._unrolled(body, state, count, whole, scopes)
-        self._rounds = rounds
+        ledger.rounds = rounds
         # What is gathered round by round is copied into one tensor in the end.
-        self._scratch = sum(value.bytes for value in results[len(state) :])
+        self.scratch(sum(value.bytes for value in results[len(state) :]))
         return results
-
-    def _mark(self) -> tuple[int, int, int, str, int, set[int]]:
-        return self.total, self.peak, self._live, self.misfits, self._tolerant, set(self._kept)
-
-    def _return_to(self, mark: tuple[int, int, int, str, int, set[int]]) -> None:
-        self.total, self.peak, self._live, self.misfits, self._tolerant, self._kept = mark
 
     def _settled(
         self, body: Graph, state: list[Known], count: int, whole: bool, scopes: list[dict[str, Known]]
@@ -305,11 +261,11 @@ class _Walk:
         start = [Known(INT64, (), None if index is None else (index,)), Known(BOOL, (), (1,)), *state]
         local = {port.name: value for port, value in zip(body.inputs, start, strict=True)}
         held = sum(value.bytes for value in state)
-        self._live += held
+        self.ledger.live += held
         results = self.graph(body, [*scopes, local])
         if results[0].elements != 1 or results[0].loose or results[0].dtype not in (0, BOOL):
             raise Fatal("The body of a Loop says with one truth value whether it goes on", body.where)
-        self._live -= held
+        self.ledger.live -= held
         return results
 
     def _unrolled(
@@ -329,6 +285,10 @@ class _Walk:
             loose(v.dtype, total, v.rank + 1) for v, total in zip(results[1 + states :], scanned, strict=False)
         ] or [loose(0, 0) for _ in scanned]
         return [*(state if whole else largest), *scans]
+
+
+def _all_fixed(inputs: list[Known | None]) -> bool:
+    return all(value is None or value.fixed for value in inputs)
 
 
 def _look_up(name: str, scopes: list[dict[str, Known]]) -> Known:

@@ -40,6 +40,7 @@ class Limits:
         tensor_elements: Elements of any tensor.
         peak_bytes: Memory of all tensors that are alive at one moment.
         work: Multiply-adds of one run.
+        opening_work: Likewise, of what the runtime computes while it opens the model, where no time limit stops it.
         steps: Nodes that the check looks at.
         opsets: Lowest and highest version of the standard operators.
         growth_elements: A tensor may have so many elements per element of the inputs where that is more.
@@ -58,6 +59,7 @@ class Limits:
     tensor_elements: int = 1 << 27
     peak_bytes: int = 1024 * MIB
     work: int = 1 << 37
+    opening_work: int = 1 << 32
     steps: int = 60_000
     opsets: tuple[int, int] = (6, 28)
     growth_elements: int = 64
@@ -246,6 +248,7 @@ def _budget(limits: Limits, shapes: Mapping[str, Sequence[int]]) -> BudgetLimits
         max(limits.tensor_elements, limits.growth_elements * elements),
         min(max(limits.peak_bytes, limits.growth_bytes * elements), max(limits.peak_bytes, limits.most_bytes)),
         max(limits.work, limits.growth_work * elements),
+        max(limits.opening_work, limits.growth_work * elements),
         limits.trip_count,
         limits.iterations,
         limits.steps,

@@ -32,6 +32,7 @@ from tinyvmaf.dnn.wire import (
     message,
     numbers_in,
     read_fields,
+    skip_remarks,
     text,
 )
 
@@ -80,6 +81,7 @@ class _Parser:
         if not 3 <= ir_version <= 14:
             raise Refusal(f"The IR version of a model is 3 to 14, not {ir_version}", fix="Export it again.")
         opset = self._opset(fields.get(8, []))
+        skip_remarks(fields.get(14, []), self._budget)
         if 7 not in fields:
             raise Refusal("A model holds a graph, but this file has none", fix="Check what wrote it.")
         graph = self._graph(message(fields[7][0]), "the graph", 0, frozenset())
@@ -108,6 +110,9 @@ class _Parser:
         fields = read_fields(data, "GraphProto", self._budget)
         if 15 in fields:
             raise Refusal("A model must not hold sparse tensors", where, "Store them densely.")
+        for item in fields.get(14, []):
+            skip_remarks(read_fields(message(item), "TensorAnnotation", self._budget).get(2, []), self._budget)
+        skip_remarks(fields.get(16, []), self._budget)
         graph = Graph(where)
         for item in fields.get(5, []):
             tensor = self._tensor(message(item), where)
@@ -159,6 +164,7 @@ class _Parser:
             raise Refusal(f"Operator {shown(op)} is not on the list of allowed operators", where, "Export without it.")
         if 10 in fields or text(fields, 8):
             raise Refusal("A node must not name a device or an overload", where)
+        skip_remarks(fields.get(9, []), self._budget)
         self._operators.add(op)
         inputs = tuple(decoded(message(item)) for item in fields.get(1, []))
         for value in inputs:
@@ -221,6 +227,7 @@ class _Parser:
 
     def _port(self, data: memoryview, where: str) -> Port:
         fields = read_fields(data, "ValueInfoProto", self._budget)
+        skip_remarks(fields.get(4, []), self._budget)
         name = text(fields, 1)
         code, shape = self._type(message(fields[2][0])) if 2 in fields else (0, None)
         if code and code not in BITS:

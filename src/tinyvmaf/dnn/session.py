@@ -10,6 +10,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ import numpy as np
 from tinyvmaf.dnn import guard, providers
 from tinyvmaf.dnn.binding import Array, Inputs, bind, describe
 from tinyvmaf.dnn.graph import FEW, Port, shown
-from tinyvmaf.dnn.watch import Deadline
+from tinyvmaf.dnn.watch import Deadline, interruptible
 from tinyvmaf.errors import (
     ContractError,
     InputShapeError,
@@ -30,6 +31,8 @@ from tinyvmaf.errors import (
 
 MAX_THREADS: Final = 64
 _REMEMBERED_SIZES = 64
+_LONG_WORK = 1 << 26
+"""Multiply-adds from which a run may keep somebody waiting who presses Ctrl-C."""
 _log = logging.getLogger("tinyvmaf")
 
 
@@ -99,13 +102,20 @@ class Session:
         self.inputs, self.outputs = self.report.inputs, self.report.outputs
         self._fp16_io, self._time_limit = fp16_io, time_limit
         self._lock = threading.Lock()
-        self._admitted: OrderedDict[Any, None] = OrderedDict()
+        self._admitted: OrderedDict[Any, int] = OrderedDict()
+        self._running: Any = None
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def stop(self) -> None:
+        """Ask the run that goes on, on another thread, to end: it then fails between two nodes."""
+        running = self._running
+        if running is not None:
+            running.terminate = True
 
     def close(self) -> None:
         """Let go of the model, after the run that may be going on; closing twice does nothing."""
@@ -135,8 +145,7 @@ class Session:
         """
         with self._lock:
             feed = self._feed(inputs)
-            self._admit(feed)
-            arrays = self._execute(feed)
+            arrays = self._execute(feed, self._admit(feed))
         limits = self.verdict.limits
         most = max(limits.tensor_elements, limits.growth_elements * sum(array.size for array in feed.values()))
         return {port.name: self._checked(port, array, most) for port, array in zip(self.outputs, arrays, strict=True)}
@@ -181,29 +190,37 @@ class Session:
             raise UsageError(f"The session of {self.name} is closed.", "Open a new one.")
         return bind(inputs, self.inputs, self._fp16_io)
 
-    def _admit(self, feed: Mapping[str, Array]) -> None:
-        """Ask the guard once about every combination of sizes, and of small inputs where sizes follow from those."""
+    def _admit(self, feed: Mapping[str, Array]) -> int:
+        """Ask the guard once about every combination of sizes, and of small inputs where sizes follow from those.
+
+        Returns:
+            Multiply-adds of a run.
+        """
         small = {name: array for name, array in feed.items() if array.size <= FEW and self.report.sizes_from_values}
         key = (*(array.shape for array in feed.values()), *(array.tobytes() for array in small.values()))
         if key in self._admitted:
             self._admitted.move_to_end(key)
-            return
+            return self._admitted[key]
         shapes = {name: array.shape for name, array in feed.items()}
-        self.verdict.admit(shapes, {name: array.ravel().tolist() for name, array in small.items()})
-        self._admitted[key] = None
+        report = self.verdict.admit(shapes, {name: array.ravel().tolist() for name, array in small.items()})
+        self._admitted[key] = report.work
         if len(self._admitted) > _REMEMBERED_SIZES:
             self._admitted.popitem(last=False)
+        return report.work
 
-    def _execute(self, feed: Mapping[str, Array]) -> Sequence[Any]:
+    def _execute(self, feed: Mapping[str, Array], work: int) -> Sequence[Any]:
         from onnxruntime import RunOptions
 
-        options = RunOptions()
+        self._running = options = RunOptions()
+        call = partial(self._session.run, None, feed, options)
         failure: Exception | None = None
         with Deadline(options, self._time_limit) as deadline:
             try:
-                arrays: Sequence[Any] = self._session.run(None, feed, options)
+                arrays: Sequence[Any] = call() if work < _LONG_WORK else interruptible(call, self.stop)
             except Exception as error:  # ONNX Runtime's own errors share no other base
                 failure = error
+            finally:
+                self._running = None
         if deadline.passed:
             raise RunLimitError(
                 f"A run of {self.name} passed its limit of {self._time_limit:g} s.",

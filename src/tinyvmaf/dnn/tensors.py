@@ -21,7 +21,18 @@ from tinyvmaf.dnn.graph import (
     product,
     shown,
 )
-from tinyvmaf.dnn.wire import Budget, Fields, floats, integer, integers, message, numbers_in, read_fields, text
+from tinyvmaf.dnn.wire import (
+    Budget,
+    Fields,
+    floats,
+    integer,
+    integers,
+    message,
+    numbers_in,
+    read_fields,
+    skip_remarks,
+    text,
+)
 
 _IN_INT32 = frozenset((2, 3, 4, 5, 6, 9, 10, 16, 17, 18, 19, 20, 24))
 _PER_INT32 = {21: 2, 22: 2, 23: 2, 25: 4, 26: 4}
@@ -45,6 +56,7 @@ def read_tensor(data: memoryview, where: str, budget: Budget, most: int) -> Tens
     """
     fields = read_fields(data, "TensorProto", budget)
     name, dtype = text(fields, 8), integer(fields, 2)
+    skip_remarks(fields.get(16, []), budget)
     if 13 in fields or integer(fields, 14):
         raise Refusal(
             f"A model holds its weights, but {shown(name)} is kept in another file (external data)", where,

@@ -1,7 +1,8 @@
-"""Deadlines: one thread watches every run and asks ONNX Runtime to stop those that pass theirs.
+"""The end of runs: by a deadline, or by Ctrl-C.
 
-A timer thread per run would cost more than a tiny model does. The one thread sleeps until the earliest deadline that it
-knows of; a run wakes it only if its own deadline comes before that, which is rare where all runs have the same limit.
+One thread watches every run and asks ONNX Runtime to stop those that pass their deadlines: a timer thread per run would
+cost more than a tiny model does. That thread sleeps until the earliest deadline that it knows of; a run wakes it only
+if its own deadline comes before that, which is rare where all runs have the same limit.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _LONGEST_SLEEP = 3600.0
 
@@ -83,6 +88,42 @@ class Deadline:
         """Ask for the end of the run: ONNX Runtime ends it before its next node, in loop bodies too."""
         self.passed = True
         self._options.terminate = True
+
+
+def interruptible(call: Callable[[], T], stop: Callable[[], None]) -> T:
+    """Call something that Python's own signal handling cannot reach into, so that Ctrl-C ends it.
+
+    The interpreter handles signals on its main thread, between two steps of its own. There the call moves to another
+    thread, and this one waits; on any other thread it is a plain call.
+
+    Args:
+        call: What takes long.
+        stop: Asks it to end, from this thread.
+
+    Returns:
+        What the call returns.
+
+    Raises:
+        BaseException: What the call raises, or what interrupted the wait, once the call has ended.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    result: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(call())
+        except BaseException as error:
+            result.set_exception(error)
+
+    thread = threading.Thread(target=work, name="tinyvmaf-run", daemon=True)
+    thread.start()
+    try:
+        return result.result()
+    except BaseException:
+        stop()
+        thread.join()
+        raise
 
 
 _watchdog = _Watchdog()

@@ -89,6 +89,8 @@ MESSAGES: Final[dict[str, dict[int, tuple[bool, tuple[int, ...]]]]] = {
     "TypeProto.Sequence": _table(_all(_B, 1), {}),
     "TensorShapeProto": _table({}, _all(_B, 1)),
     "Dimension": _table(_all(_V, 1) | _all(_B, 2, 3), {}),
+    "TensorAnnotation": _table(_all(_B, 1), _all(_B, 2)),
+    "StringStringEntryProto": _table(_all(_B, 1, 2), {}),
 }
 """Message -> field number -> (whether it repeats, wire types it may have)."""
 
@@ -124,6 +126,20 @@ def read_fields(data: memoryview, kind: str, budget: Budget) -> Fields:
         value, position = _value(data, position, end, wire)
         fields.setdefault(number, []).append(value)
     return fields
+
+
+def skip_remarks(values: list[Value], budget: Budget) -> None:
+    """Pass over pairs of texts that mean nothing to a run, but of which the runtime makes objects all the same.
+
+    Args:
+        values: Messages of that kind.
+        budget: Reduced by the number of fields.
+
+    Raises:
+        WireError: They are no such messages, or the budget is used up.
+    """
+    for item in values:
+        read_fields(message(item), "StringStringEntryProto", budget)
 
 
 def _value(data: memoryview, position: int, end: int, wire: int) -> tuple[Value, int]:

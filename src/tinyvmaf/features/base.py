@@ -151,6 +151,10 @@ class Feature(ABC):
             self._local.key, self._local.value = key, make()
         return self._local.value  # type: ignore[no-any-return]
 
+    def stop(self) -> None:
+        """End what goes on in `update` on other threads as soon as that can be done: nobody waits for it any more."""
+        return
+
     @abstractmethod
     def update(self, pair: FramePair) -> Partial:
         """Measure one pair; pure apart from the thread's own scratch buffer.

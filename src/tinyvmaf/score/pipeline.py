@@ -136,6 +136,9 @@ def measure(
                 take()
         while waiting:
             take()
+    except BaseException:
+        collected.stop()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return collected.finish()
@@ -149,6 +152,13 @@ class _Collector:
         self._features = features
         self._subsample = subsample
         self._partials: list[list[Partial]] = [[] for _ in features]
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the work that goes on: nobody waits for it any more."""
+        self._stopped = True
+        for feature in self._features:
+            feature.stop()
 
     def _wanted(self, pair: FramePair) -> list[int]:
         """Positions of the features that look at a pair: all if it is scored, else the temporal ones."""
@@ -157,7 +167,7 @@ class _Collector:
 
     def work(self, chunk: list[FramePair]) -> Rows:
         """Measure a chunk; on any thread."""
-        return [[self._features[f].update(pair) for f in self._wanted(pair)] for pair in chunk]
+        return [[self._features[f].update(pair) for f in self._wanted(pair)] for pair in chunk if not self._stopped]
 
     def take(self, chunk: list[FramePair], rows: Rows) -> None:
         """Keep the partial results of the next chunk."""
