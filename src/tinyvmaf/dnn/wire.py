@@ -94,6 +94,12 @@ MESSAGES: Final[dict[str, dict[int, tuple[bool, tuple[int, ...]]]]] = {
 }
 """Message -> field number -> (whether it repeats, wire types it may have)."""
 
+_BY_TAG: Final = {
+    kind: {number << 3 | wire: (number, repeats) for number, (repeats, wires) in table.items() for wire in wires}
+    for kind, table in MESSAGES.items()
+}
+"""Message -> number and wire type, as they are written before a value -> (field number, whether it repeats)."""
+
 
 def read_fields(data: memoryview, kind: str, budget: Budget) -> Fields:
     """Split a message into its fields.
@@ -109,22 +115,26 @@ def read_fields(data: memoryview, kind: str, budget: Budget) -> Fields:
     Raises:
         WireError: The bytes are not such a message, or the budget is used up.
     """
-    table = MESSAGES[kind]
+    table = _BY_TAG[kind]
     fields: Fields = {}
     position, end = 0, len(data)
     while position < end:
         budget.fields -= 1
         if budget.fields < 0:
             raise WireError(f"it has more than {budget.total} fields")
-        tag, position = _varint(data, position, end)
-        number, wire = tag >> 3, tag & 7
-        repeats, wires = table.get(number, (False, ()))
-        if wire not in wires:
-            raise WireError(f"{kind} has no field {number} of wire type {wire}")
-        if number in fields and not repeats:
+        tag, position = data[position], position + 1
+        if tag >= 0x80:
+            tag, position = _varint(data, position - 1, end)
+        if tag not in table:
+            raise WireError(f"{kind} has no field {tag >> 3} of wire type {tag & 7}")
+        number, repeats = table[tag]
+        value, position = _value(data, position, end, tag & 7)
+        if number not in fields:
+            fields[number] = [value]
+        elif repeats:
+            fields[number].append(value)
+        else:
             raise WireError(f"field {number} of {kind} is there twice")
-        value, position = _value(data, position, end, wire)
-        fields.setdefault(number, []).append(value)
     return fields
 
 
@@ -143,15 +153,19 @@ def skip_remarks(values: list[Value], budget: Budget) -> None:
 
 
 def _value(data: memoryview, position: int, end: int, wire: int) -> tuple[Value, int]:
-    if wire == VARINT:
-        return _varint(data, position, end)
-    if wire == BYTES:
-        length, position = _varint(data, position, end)
-    else:
+    if wire in (FIXED32, FIXED64):
         length = 4 if wire == FIXED32 else 8
-    if length > end - position:
+    else:
+        if position < end and data[position] < 0x80:  # most numbers are small: this is where the time of a check goes
+            length, position = data[position], position + 1
+        else:
+            length, position = _varint(data, position, end)
+        if wire == VARINT:
+            return length, position
+    after = position + length
+    if after > end:
         raise WireError(f"a field of {length} bytes runs past the end of its message")
-    return data[position : position + length], position + length
+    return data[position:after], after
 
 
 def _varint(data: memoryview, position: int, end: int) -> tuple[int, int]:
