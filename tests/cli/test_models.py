@@ -18,6 +18,7 @@ from tinyvmaf.cli.commands import GROUPS
 from tinyvmaf.dnn import providers
 from tinyvmaf.models import registry
 from tinyvmaf.models.recipes import RECIPES
+from tinyvmaf.score.fusion import CANONICAL
 from video_files import y4m_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,10 +109,19 @@ def test_every_command_has_help(name):
         ("pull", "required: MODEL"),
         ("pull vmaf_tiny", "needs no fetching"),
         ("pull lpips_squ", "Did you mean lpips_sq?"),
-        ("pull lpips_sq --from .", "must hold lpips_sq.onnx"),
+        ("pull lpips_sq --from .", "must hold lpips_sq.onnx, but it does not. Put it there."),
+        (
+            "pull dists --from .",
+            "vgg16.ckpt and DISTS_pytorch-0.1-py3-none-any.whl or weights.pt, but it does not. Put the "
+            "files there, or the finished dists.onnx.",
+        ),
         ("import good.onnx", "required: id"),
         ("import good.onnx vmaf_tiny", "taken by a packaged model"),
-        ("import good.onnx Good", "Good"),
+        (
+            "import good.onnx Good",
+            "begins with a letter or digit, but this one is 'Good'",
+        ),
+        ("import good.onnx good.onnx", "but this one is 'good.onnx'"),
         ("import good.onnx good --kind taste", "kind must be one of"),
         ("import good.onnx good --target me", "invalid choice: 'me'"),
         ("import dice.onnx dice", "RandomNormalLike"),
@@ -295,6 +305,34 @@ def test_a_stored_model_that_changes_is_found(folder, store):
     refused(models("show", "good"), "must have SHA-256")
 
 
+def test_a_damaged_entry_stops_nothing_and_can_be_removed(folder, store):
+    for name in ("one", "three", "two"):
+        assert models("import", "good.onnx", name).code == 0
+    (store / "three.entry.json").write_text("{")
+    (store / "u2netp.entry.json").write_text("{")
+    cures = {"three": "Run: tinyvmaf models remove three", "u2netp": "Run: tinyvmaf models pull u2netp"}
+    done = models("list", "--json")
+    where = {row["id"]: row["where"] for row in json.loads(done.out)}
+    assert (done.code, where["one"], where["two"], where["u2netp"]) == (0, "stored", "stored", "can be pulled")
+    assert "three" not in where
+    for line, (name, cure) in zip(done.lines, cures.items(), strict=True):
+        assert f"{name}.entry.json cannot be used" in line
+        assert line.endswith(cure)
+    done = models("verify")
+    assert (done.code, len(done.lines)) == (2, 2)
+    assert [line.split(":")[0] for line in done.out.splitlines()] == [
+        "vmaf_tiny",
+        "one",
+        "two",
+        *registry.NETFLIX_SHA256,
+    ]
+    refused(models("verify", "three"), "three.entry.json cannot be used", cures["three"])
+    (store / "one.onnx").write_bytes(HALF)
+    assert models("verify").code == models("verify", "one", "three").code == models("verify", "three", "one").code == 2
+    assert models("remove", "three", "u2netp").out == "three: removed\nu2netp: removed\n"
+    assert models("list").err == ""
+
+
 def test_no_signature_is_no_success(folder):
     refused(models("verify", "vmaf_tiny", "--signature"), "vmaf_tiny is not signed")
     refused(models("verify", "good.onnx", "--signature"), "Nobody vouches for who signs good.onnx")
@@ -386,7 +424,7 @@ def test_importing_with_a_sidecar_and_replacing(folder, store):
     assert models("import", "good.onnx", "mine").code == 0
     assert json.loads((store / "mine.entry.json").read_text())["kind"] == "nr"
     assert (store / "mine.json").read_bytes() == (folder / "good.json").read_bytes()
-    refused(models("import", "half.onnx", "mine"), "has a model mine already")
+    refused(models("import", "half.onnx", "mine"), "has a model mine already", "replace it with --overwrite")
     assert (store / "mine.onnx").read_bytes() == MEAN
     assert models("import", "half.onnx", "mine", "--overwrite").code == 0
     assert (store / "mine.onnx").read_bytes() == HALF
@@ -494,7 +532,16 @@ def test_several_tiny_models(clip, folder):
     assert names == ["vmaf", "vmaf_tiny_model", "brightness", "vmaf_tiny", "vmaf_tiny_model_4"]
     assert column(log, "vmaf_tiny_model") == column(log, "vmaf_tiny_model_4")
     assert column(log, "brightness") == pytest.approx(column(log, "vmaf_tiny_model"), abs=1e-3)
-    assert log["tiny_model"]["name"] == "vmaf_tiny_model"
+    assert (log["tiny_model"]["name"], log["tiny_model"]["names"]) == ("vmaf_tiny_model", names[1:])
+
+
+@pytest.mark.usefixtures("clip")
+def test_two_models_of_one_name_are_told_what_to_change(folder):
+    (folder / "half.json").write_text(json.dumps({"name": "one"}))
+    (folder / "good.json").write_text(json.dumps({"name": "one"}))
+    refused(
+        call("vmaf", *PAIR, *MINE, "--tiny-model", "half.onnx"), "'one' is used twice", "Change the name in the side"
+    )
 
 
 @pytest.mark.usefixtures("clip")
@@ -515,7 +562,7 @@ def test_devices(folder):
     refused(call("vmaf", *PAIR, *MINE, "--tiny-threads", 65), "threads must be 1 to 64")
     done = call("vmaf", *PAIR, *MINE, "--tiny-device", "coreml,cpu")
     assert done.code == 0
-    assert "note: vmaf_tiny_model runs on CPU: CoreML is not in the installed ONNX Runtime." in done.err
+    assert done.lines == ["vmaf: note: vmaf_tiny_model runs on CPU: CoreML is not in the installed ONNX Runtime."]
     log = json.loads(call("vmaf", *PAIR, *MINE, "-q", "--tiny-device", "coreml,cpu", "--json", "-o", "-").out)
     assert "CoreML" in log["models"][1]["notes"][0]
 
@@ -526,6 +573,18 @@ def test_cuda_by_name_is_refused_where_it_is_absent():
     refused(call("vmaf", *PAIR, *MINE, "--tiny-device", "cuda"), "Device 'cuda' cannot be used here")
 
 
+@pytest.mark.usefixtures("clip")
+def test_features_as_float16_need_the_flag(folder):
+    (folder / "rows.onnx").write_bytes(
+        model("g (float16[N, 6] x) => (float16[N] y) { y = ReduceMax <axes = [1], keepdims = 0> (x) }")
+    )
+    words = (*PAIR, "--tiny-model", "rows.onnx", "-q")
+    refused(call("vmaf", *words), "rows.onnx has 'x' float16 ['N', 6], 'y' float16 ['N']", "vmaf --tiny-fp16")
+    log = log_of(folder, *words, "--tiny-fp16", "--precision", "max")
+    rows = [[frame["metrics"][f"integer_{key}"] for key in CANONICAL] for frame in log["frames"]]
+    assert column(log, "vmaf_tiny_model") == np.array(rows).astype(np.float16).max(axis=1).tolist()
+
+
 def test_float16(clip, folder):
     plain, converted = (
         log_of(folder, *PAIR, "--tiny-model", "half.onnx", "-q", *more)["tiny_model"]["per_frame"]
@@ -534,17 +593,78 @@ def test_float16(clip, folder):
     assert plain == converted == pytest.approx([planes[0].mean() / 255 for planes in clip[1]], abs=2e-3)
 
 
+LOGARITHM = model("""g (float[N, 1, H, W] x) => (float[N] y) <float half = {0.5}> {
+    m = ReduceMean <axes = [1, 2, 3], keepdims = 0> (x) d = Sub(m, half) y = Log(d) }""")
+
+
+@pytest.mark.parametrize("program", ["vmaf", "tinyvmaf"])
+def test_scores_that_are_no_numbers_end_in_a_whole_log_and_exit_1(folder, program):
+    (folder / "log.onnx").write_bytes(LOGARITHM)
+    frames = [
+        tuple(np.full(shape, level, np.uint8) for shape in ((48, 64), (24, 32), (24, 32))) for level in (200, 9, 9)
+    ]
+    write_pair(folder, frames, frames)
+    words = [*ALONE, "--tiny-model", "log.onnx", "--json", "-o"]
+    if program == "tinyvmaf":
+        words = ["score", "ref.y4m", "dis.y4m", "--model", "log.onnx", "--json"]
+    done = call(program, *words, "log.json", "-q")
+    name = "vmaf_tiny_model" if program == "vmaf" else "log"
+    said = f"{name} gave no finite number for 2 of 3 frames, the first is frame 1."
+    assert (done.code, done.out, len(done.lines)) == (1, "", 1)
+    assert done.err.startswith(f"{program}: {said} ")
+    log = json.loads((folder / "log.json").read_text())
+    jsonschema.validate(log, json.loads((ROOT / "docs/schema/vmaf-log-1.json").read_text()))
+    assert column(log, name) == [pytest.approx(np.log(200 / 255 - 0.5), abs=1e-5), None, None]
+    assert log["tiny_model"]["per_frame"] == column(log, name)
+    assert set(log["pooled_metrics"][name].values()) == {None}
+    assert log["models"][-1]["failure"] == said
+
+
+@pytest.mark.usefixtures("clip")
+def test_a_model_that_gives_pictures_says_so(folder):
+    (folder / "normalised.onnx").write_bytes(NORMALISED)
+    done = call("vmaf", *ALONE, "--tiny-model", "normalised.onnx", "--json", "-o", "log.json")
+    assert done.code == 0
+    assert done.lines[0].startswith(
+        "vmaf: note: vmaf_tiny_model gives pictures, not a score: each frame's value is the "
+    )
+    assert done.lines[1:] == ["vmaf: note: vmaf_tiny_model ran on CPU."]
+    assert len(json.loads((folder / "log.json").read_text())["models"][0]["notes"]) == 1
+
+
+@pytest.mark.usefixtures("clip")
+def test_what_no_reference_models_take_is_said(folder):
+    (folder / "many.onnx").write_bytes(
+        model("""g (float[1, 9, 1, H, W] x) => (float[1] y) {
+        y = ReduceMean <axes = [1, 2, 3, 4], keepdims = 0> (x) }""")
+    )
+    words = (*ALONE, "--tiny-model", "many.onnx")
+    refused(
+        call("vmaf", *words), "many.onnx has 'x' float32 [1, 9, 1, 'H', 'W']", "A no-reference model takes one picture"
+    )
+    (folder / "many.json").write_text(json.dumps({"kind": "shots"}))
+    refused(call("vmaf", *words), "many.onnx finds where shots end", "gives no score")
+
+
 @pytest.mark.usefixtures("clip")
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (("--tiny-model", "dice.onnx"), ("RandomNormalLike",)),
+        ((*MINE, "--tiny-model", "dice.onnx"), ("dice.onnx: The guard refuses", "RandomNormalLike")),
         (("--tiny-model", "pipe.onnx"), ("regular file",)),
         (("--tiny-model", "absent.onnx"), ("No such file",)),
         (("--tiny-model", "nothing"), ("There is no model 'nothing'",)),
-        (("--tiny-model", "vmaf_v0.6.1", "--tiny-model", "vmaf_v0.6.1"), ("name of its own",)),
-        (("--tiny-fp16",), ("need --tiny-model",)),
-        (("--tiny-model-verify",), ("need --tiny-model",)),
+        (
+            ("--tiny-model", "vmaf_v0.6.1", "--tiny-model", "vmaf_v0.6.1"),
+            ("name of its own", "same model: give it once"),
+        ),
+        (("--tiny-model", "vmaf_tiny", "--tiny-model", "vmaf_tiny"), ("name of its own", "same model: give it once")),
+        (("--tiny-fp16",), ("Without --tiny-model", "nothing for --tiny-fp16.")),
+        (("--tiny-model-verify",), ("Without --tiny-model",)),
+        (("--tiny-threads", 2, "--dnn-ep", "cpu"), ("nothing for --tiny-device, --tiny-threads. Name a model",)),
+        (("--tiny-cosign",), ("Without --tiny-model",)),
+        (("--tiny-trusted-root", "root.json"), ("Without --tiny-model",)),
+        (("--tiny-identity", "me", "--tiny-issuer", "you"), ("nothing for --tiny-identity, --tiny-issuer",)),
         ((*MINE, "--tiny-model-verify"), ("Nobody vouches",)),
         (("--tiny-model", "vmaf_tiny", "--tiny-model-verify"), ("vmaf_tiny is not signed",)),
         (("--tiny-model", "vmaf_tiny", "--tiny-model-verify", "--tiny-cosign"), ("vmaf_tiny is not signed",)),

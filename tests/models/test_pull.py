@@ -255,6 +255,17 @@ def test_an_empty_folder_is_said(use, tmp_path):
         pull.pull("m", source_dir=tmp_path)
 
 
+def test_everything_that_a_folder_lacks_is_said_at_once(use, tmp_path):
+    parts = [Part(pin(name, GRAPH), PACKAGE, f"weights_package/{name}") for name in ("a.bin", "b.bin")]
+    use(recipe(None, id="m", parts=(*parts, Part(pin("c.bin", GRAPH), URL)), converter="any"))
+    (tmp_path / "b.bin").write_bytes(GRAPH)
+    with pytest.raises(DataError) as refusal:
+        pull.pull("m", source_dir=tmp_path)
+    wanted = f"{PACKAGE.archive.name} or a.bin and c.bin"
+    assert refusal.value.message == f"To make m, the folder {tmp_path} must hold {wanted}, but it does not."
+    assert refusal.value.hint == "Put the files there, or the finished m.onnx."
+
+
 def test_what_the_guard_refuses_is_not_stored(use, tmp_path):
     use(recipe(Part(pin("m.onnx", b"no graph"), URL), pin("m.onnx", b"no graph")))
     (tmp_path / "m.onnx").write_bytes(b"no graph")

@@ -184,6 +184,31 @@ def test_removing(folder):
     assert names(folder) == []
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": "own"}', "\ud800".encode("utf-8", "surrogatepass")])
+def test_a_damaged_entry_is_told_from_the_others_and_can_be_removed(folder, content):
+    save(entry=entry("able"))
+    save()
+    save(entry=entry("zeal"))
+    (folder / "own.entry.json").write_bytes(content)
+    usable, broken = store.survey()
+    assert [(found.id, found.folder) for found in usable] == [("able", folder), ("zeal", folder)]
+    assert list(broken) == ["own"]
+    assert broken["own"].endswith("Run: tinyvmaf models remove own")
+    store.remove("own")
+    assert store.survey() == (usable, {})
+    assert "own.onnx" not in names(folder)
+
+
+def test_what_a_packaged_name_hides_is_neither_usable_nor_damaged(folder, caplog):
+    save(entry=entry("vmaf_tiny"))
+    assert store.survey() == ((), {})
+    assert "vmaf_tiny of the store is not used" in caplog.text
+
+
+def test_an_empty_store_has_nothing():
+    assert store.survey() == ((), {})
+
+
 @pytest.fixture
 def graph():
     """A packaged model, which the guard accepts."""
@@ -231,14 +256,14 @@ def test_packaged_names_are_taken(own, model_id):
         store.import_model(own, model_id)
 
 
-@pytest.mark.parametrize("changes", [{"model_id": "a.b"}, {"kind": "other"}, {"target": "mos"}])
+@pytest.mark.parametrize("changes", [{"kind": "other"}, {"target": "mos"}])
 def test_what_no_entry_may_say_is_refused(own, changes):
     with pytest.raises(ModelError, match="cannot be used"):
         store.import_model(own, **{"model_id": "mine"} | changes)
     assert store.stored_ids() == ()
 
 
-@pytest.mark.parametrize("model_id", ["../up", "", "Mine", "a b", "-a", "a" * 65])
+@pytest.mark.parametrize("model_id", ["../up", "", "Mine", "a b", "-a", "a.b", "a.onnx", "a" * 65])
 def test_names_that_are_none_are_refused(own, model_id):
     with pytest.raises(UsageError, match="A model's name has 1 to 64"):
         store.import_model(own, model_id)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -14,6 +15,7 @@ from tinyvmaf.score.fusion import CANONICAL, TinyModel
 FORK = Path(__file__).resolve().parents[3] / "shared" / "models" / "fork_reference"
 needs_fork = pytest.mark.skipif(not FORK.exists(), reason="the shared reference models are not beside this checkout")
 
+NODE = helper.make_node
 IDENTICAL = [1, 1, 1, 1, 1, 0]
 TYPICAL = [0.962, 0.5, 0.85, 0.92, 0.95, 4]
 
@@ -108,7 +110,41 @@ def test_a_mean_for_other_columns_is_refused():
         model(sidecar=sidecar).predict(np.ones((2, 6)))
 
 
-NODE = helper.make_node
+@pytest.mark.parametrize("shape", [[1], [1, 1], ["N"], ["N", 1]])
+def test_a_batch_that_is_fixed_at_one_gets_rows_one_by_one(shape):
+    table = np.random.default_rng(0).random((5, 6))
+    weights = np.arange(6.0).reshape([6, 1][: len(shape)])
+    one = model(weights=weights, inputs=[("x", [1, 6])], outputs=[("y", shape)])
+    assert one.predict(table) == pytest.approx(table @ np.arange(6.0), rel=1e-6)
+    assert one.batch == 1
+
+
+def half(taken, given, batch, **settings):
+    """The mean of a row, in and out of the types that are named."""
+    text = f"""<ir_version: 8, opset_import: ["" : 17]> g ({taken}[{batch}, 6] x) => ({given}[{batch}, 1] y) {{
+        z = ReduceMean <axes = [1]> (x) y = Cast <to = {10 if given == "float16" else 1}> (z) }}"""
+    return TinyModel(open_bytes(onnx.parser.parse_model(text).SerializeToString(), threads=1, **settings))
+
+
+@pytest.mark.parametrize("batch", ["N", 1])
+@pytest.mark.parametrize("kinds", [("float16", "float16"), ("float16", "float"), ("float", "float16")])
+def test_float16_slots_are_converted_where_that_is_asked_for(kinds, batch):
+    table = np.arange(12.0).reshape(2, 6) / 8
+    assert half(*kinds, batch, fp16_io=True).predict(table).tolist() == table.mean(axis=1).tolist()
+    with pytest.raises(ContractError, match="float16") as refusal:
+        half(*kinds, batch)
+    assert "--tiny-fp16" in refusal.value.hint
+
+
+def test_infinite_scores_stay_infinite_though_a_range_is_promised():
+    nodes = [NODE("MatMul", ["x", "w"], ["m"]), NODE("Reciprocal", ["m"], ["y"])]
+    clipped = model(b'{"expected_output_range": [0, 2]}', nodes=nodes)
+    assert clipped.predict(np.array([[0.0] * 6, [1.0] * 6, [0.25] + [0] * 5])).tolist() == [
+        np.inf,
+        pytest.approx(1 / 11),
+        2,
+    ]
+    assert clipped.outside == 1
 
 
 def test_an_answer_of_another_length_is_refused():
@@ -130,7 +166,8 @@ def test_a_graph_that_fails_on_its_rows_is_named():
     "changes",
     [
         {"inputs": [("x", ["N", 7])], "weights": np.ones(7)},
-        {"inputs": [("x", [1, 6])], "outputs": [("y", [1])]},
+        {"inputs": [("x", [2, 6])], "outputs": [("y", [2])]},
+        {"outputs": [("y", [1])]},
         {"inputs": [("x", ["N", 6]), ("z", ["N", 6])]},
         {"weights": np.ones((6, 2)), "outputs": [("y", ["N", 2])]},
     ],

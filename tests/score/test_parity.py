@@ -104,6 +104,21 @@ def test_a_difference_above_the_tolerance_is_a_breach(clips, tmp_path):
     assert all(row.passed for row in compare_devices([name], devices, **clips))
 
 
+@pytest.mark.parametrize(("kind", "batch"), [("float16", "N"), ("float16", 1), ("float", 1)])
+def test_rows_as_the_graph_takes_them(kind, batch, clips, tmp_path, monkeypatch):
+    seen = []
+    plain = parity.compare
+    monkeypatch.setattr(
+        parity, "compare", lambda data, inputs, **how: seen.append(inputs) or plain(data, inputs, **how)
+    )
+    name = write(tmp_path / "rows.onnx", f"""g ({kind}[{batch}, 6] x) => ({kind}[{batch}] y) {{
+        y = ReduceMean <axes = [1], keepdims = 0> (x) }}""")  # fmt: skip
+    (row,) = compare_devices([name], ["cpu:unoptimised"], **clips)
+    (rows,) = seen[0].values()
+    assert (rows.dtype, len(rows)) == ({"float": "float32"}.get(kind, kind), 1 if batch == 1 else FRAMES)
+    assert row.passed
+
+
 def test_float16_has_a_tolerance_of_its_own(clips, tmp_path):
     name = write(tmp_path / "half.onnx", "g (float16[N, 1, H, W] x) => (float16[N, 1, H, W] y) { y = Tanh(x) }")
     (row,) = compare_devices([name], ["cpu:unoptimised"], **clips)

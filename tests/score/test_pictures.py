@@ -144,7 +144,7 @@ def test_a_fixed_size_is_scaled_to_as_ffmpeg_does(bits, size):
     for method, told in (("area", None), ("bilinear", sidecar(frame={
         "colour": "luma", "width": 24, "height": 32, "resize": "bilinear"}))):  # fmt: skip
         (image,) = feature(mean_of(1, 32, 24), told).inputs(pair(planes, bits=bits)).values()
-        want = scaled(planes[0], 24, 32, bits, method) / (2**bits - 1)
+        want = scaled(planes[0], 24, 32, bits, method) / (255 * 2 ** (bits - 8))
         np.testing.assert_allclose(image[0, 0], want, atol=1e-6)
 
 
@@ -204,16 +204,23 @@ def test_the_sidecar_may_name_the_output_that_counts():
     assert values[1] == -values[0] > 0
 
 
-def test_every_depth_gives_the_same_score():
-    """Limited range is shifted, so RGB is equal; luma is divided by the largest code value, 0.3 % apart."""
+@pytest.mark.parametrize("range_", ["limited", None])
+@pytest.mark.parametrize(("channels", "apart"), [(1, 1e-6), (3, 2e-5)])
+def test_limited_range_gives_the_same_score_at_every_depth(channels, apart, range_):
     planes = natural("mdn_flower", 64, 36, 1)[0]
-    scores = {channels: [] for channels in (1, 3)}
-    for bits in (8, 10, 12, 16):
+    scores = []
+    for bits in (8, 9, 10, 12, 14, 16):
         deep = planes if bits == 8 else tuple(plane.astype(np.uint16) << bits - 8 for plane in planes)
-        for channels, found in scores.items():
-            found.append(feature(mean_of(channels)).update(pair(deep, bits=bits))[0])
-    assert scores[3] == pytest.approx([scores[3][0]] * 4, abs=2e-5)
-    assert scores[1] == pytest.approx([scores[1][0] * (1 << b - 8) * 255 / ((1 << b) - 1) for b in (8, 10, 12, 16)])
+        seen = pair(deep, bits=bits, colour=Colour("bt709", range_))
+        scores.append(feature(mean_of(channels)).update(seen)[0])
+    assert scores == pytest.approx([scores[0]] * 6, abs=apart)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_full_range_ends_at_the_largest_code_value(bits):
+    white = np.full((16, 32), (1 << bits) - 1, np.uint8 if bits == 8 else np.uint16)
+    full = pair((white,), bits=bits, colour=Colour("bt709", "full"))
+    assert feature(mean_of(1)).update(full)[0] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +335,7 @@ def wanted(session, name, reference, distorted, bits):
     """The score of a frame by ONNX Runtime, on a picture made by FFmpeg or by H.273's equations."""
     inputs = [port.name for port in session.get_inputs()]
     if name in ("nr_metric_v1", "learned_filter_v1"):
-        image = scaled(distorted[0], 224, 224, bits)[None, None] / (2.0**bits - 1)
+        image = scaled(distorted[0], 224, 224, bits)[None, None] / (255 * 2 ** (bits - 8))
         return session.run(None, {inputs[0]: image.astype(np.float32)})[0].mean()
     frames = [distorted] if len(inputs) == 1 else [reference, distorted]
     images = [((rgb(planes, bits, "420", "smpte170m") - MEAN) / STD)[None].astype(np.float32) for planes in frames]

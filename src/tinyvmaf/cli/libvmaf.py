@@ -62,7 +62,7 @@ def _flag(flag: PairingFlag) -> Flag:
 
 def _score(arguments: LibvmafArgs) -> None:
     from tinyvmaf._files import check_writable
-    from tinyvmaf.cli.scoring import score_files
+    from tinyvmaf.cli.scoring import check_scores, score_files
     from tinyvmaf.score.logs import write_log, write_stream
     from tinyvmaf.score.pipeline import make_feature
     from tinyvmaf.video.raw import RawFormat
@@ -81,15 +81,22 @@ def _score(arguments: LibvmafArgs) -> None:
         PROGRAM, reference, arguments.distorted, models=models, features=features, policy=_policy(arguments), raw=raw,
         threads=arguments.threads or None, subsample=arguments.subsample or 1, quiet=arguments.quiet,
     )  # fmt: skip
-    if arguments.tiny_model and not arguments.quiet:
-        for score in (score for score in result.scores if score.kind == "tiny"):
-            say(PROGRAM, f"note: {score.name} ran on {score.device}.")
+    if not arguments.quiet:
+        _say_devices(models)
     if arguments.output == "-":
         write_stream(result, sys.stdout, arguments.format, arguments.precision)
     elif arguments.output is not None:
         write_log(result, arguments.output, arguments.format, arguments.precision)
     if arguments.output is None or (sys.stderr.isatty() and not arguments.quiet):
         _print_means(result, sys.stdout if arguments.output is None else sys.stderr)
+    check_scores(result)
+
+
+def _say_devices(models: Sequence[NamedModel]) -> None:
+    """Say where tiny models ran; the notes of the run do where devices were passed over."""
+    for named in models:
+        if named.session is not None and not named.session.fallbacks:
+            say(PROGRAM, f"note: {named.name} ran on {named.session.attached_device}.")
 
 
 def _policy(arguments: LibvmafArgs) -> PairingPolicy:

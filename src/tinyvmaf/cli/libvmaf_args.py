@@ -239,8 +239,10 @@ def _check_tiny(values: Mapping[str, Any], models: Sequence[ModelSpec]) -> None:
             "--no-reference scores with tiny models that need no reference, and with nothing else.",
             "Give one with --tiny-model, and no --model.",
         )
-    if not values["tiny_model"] and (values["tiny_model_verify"] or values["tiny_fp16"]):
-        raise UsageError("--tiny-model-verify and --tiny-fp16 need --tiny-model.", "Name the model.")
+    given = [flag for flag in FLAGS if flag.name.startswith("tiny-") and values[flag.key] not in (flag.default, ())]
+    if given and not values["tiny_model"]:
+        idle = ", ".join(flag.spelling for flag in given)
+        raise UsageError(f"Without --tiny-model there is nothing for {idle}.", "Name a model with --tiny-model.")
     if (values["tiny_identity"] is None) != (values["tiny_issuer"] is None):
         raise UsageError("A signer is named by --tiny-identity and --tiny-issuer together.", "Give both.")
     for key in ("tiny_identity", "tiny_trusted_root", "tiny_cosign"):

@@ -62,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
         The exit code.
     """
     from tinyvmaf.cli.libvmaf_grammar import parse_feature
-    from tinyvmaf.cli.scoring import score_files
+    from tinyvmaf.cli.scoring import check_scores, score_files
     from tinyvmaf.score.compare import DEFAULT_MODELS
     from tinyvmaf.score.logs import write_log, write_stream
     from tinyvmaf.score.pipeline import make_feature
@@ -86,6 +86,7 @@ def execute(arguments: argparse.Namespace) -> int:
             write_log(result, path, name)
     if not arguments.quiet and "-" not in targets.values():
         _print_table(result, [key for feature in features for key in feature.keys])
+    check_scores(result)
     return 0
 
 

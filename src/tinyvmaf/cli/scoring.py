@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinyvmaf.cli.doors import say
 from tinyvmaf.cli.progress import FrameBar
+from tinyvmaf.errors import RunError
 from tinyvmaf.features.kernels import native
 from tinyvmaf.score.compare import NamedModel, compare
 from tinyvmaf.score.result import Result
@@ -68,6 +69,20 @@ def score_files(
         for text in _notes(result):
             say(program, f"note: {text}")
     return result
+
+
+def check_scores(result: Result) -> None:
+    """Fail where a tiny model gave something else than numbers; called when all logs are written.
+
+    Args:
+        result: The scores.
+
+    Raises:
+        RunError: It did.
+    """
+    failures = [score.failure for score in result.scores if score.failure]
+    if failures:
+        raise RunError(" ".join(failures), "Logs are complete; such values are null or missing in them.")
 
 
 def _notes(result: Result) -> list[str]:

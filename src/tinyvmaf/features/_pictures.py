@@ -3,6 +3,9 @@
 What the sidecar leaves open follows from the graph: one channel is luma and three are RGB; a fixed size is scaled to; a
 single input is the distorted frame, two are the reference, then the distorted one. Values are 0 to 1. RGB without a
 stated mean is standardised as ImageNet's pictures are, which is what published networks are trained on.
+
+Luma is a code value over the largest one: 2^bits - 1 at full range, and 255 * 2^(bits - 8) at limited range, which is
+a shift of the 8-bit codes, so that a picture is the same at every depth. A range that is not stated is limited.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ class PictureModel(Feature):
     Attributes:
         session: The graph.
         kind: "nr" for a graph of one picture, "fr" for one of two.
+        gives: "pictures", or how many numbers, where a frame's value is the mean of several; empty where it is the one
+            that the graph gives, and before the first run.
+        outside: Values of the last table that lay outside the sidecar's output range.
     """
 
     provides: ClassVar[tuple[str, ...]] = ()
@@ -58,6 +64,8 @@ class PictureModel(Feature):
         self._ports = _ordered(session.inputs)
         self.kind: Literal["fr", "nr"] = "fr" if len(self._ports) == 2 else "nr"
         self.planes = "all" if self._contract.colour == "rgb" else "luma"
+        self.gives = ""
+        self.outside = 0
 
     @property
     def identity(self) -> Any:
@@ -81,6 +89,10 @@ class PictureModel(Feature):
         frames = (pair.reference, pair.distorted) if self.kind == "fr" else (pair.distorted,)
         return {p.name: self._image(frame, pair.colour, p) for p, frame in zip(self._ports, frames, strict=True)}
 
+    def stop(self) -> None:
+        """End the run that goes on."""
+        self.session.stop()
+
     def update(self, pair: FramePair) -> Partial:
         """Run the graph on one pair; one run at a time.
 
@@ -97,11 +109,16 @@ class PictureModel(Feature):
         result = self.session.run(self.inputs(pair))[self.session.main_output]
         if not result.size or not np.issubdtype(result.dtype, np.number):
             raise ContractError(f"A model gives numbers, but {self.session.name} gave {result.dtype}.")
-        return (float(result.mean(dtype=np.float64)),)
+        if result.size > 1:
+            self.gives = "pictures" if result.ndim > 2 else f"{result.size} numbers"
+        with np.errstate(invalid="ignore"):  # infinities of both signs: the value is NaN
+            return (float(result.mean(dtype=np.float64)),)
 
     def compute(self, partials: Any) -> dict[str, Column]:
         """One number a frame."""
-        return {self.name: np.array([row[0] for row in partials], dtype=np.float64)}
+        column = np.array([row[0] for row in partials], dtype=np.float64)
+        self.outside = self.session.outside(column)
+        return {self.name: column}
 
     def _image(self, frame: Frame, colour: Colour, port: Port) -> Image:
         """(1, C, H, W) float32 as the sidecar wants it, before standardisation by it."""
@@ -109,7 +126,8 @@ class PictureModel(Feature):
         size = None if contract.width is None or contract.height is None else (contract.width, contract.height)
         if contract.colour == "luma":
             plane = frame.luma if size is None else scale_plane(frame.luma, size[::-1], frame.bits, contract.resize)
-            image = plane.astype(np.float32)[None] * np.float32(1 / ((1 << frame.bits) - 1))
+            white = (1 << frame.bits) - 1 if colour.range == "full" else 255 << frame.bits - 8
+            image = plane.astype(np.float32)[None] * np.float32(1 / white)
         else:
             image = to_rgb(frame, colour, size, contract.resize)
         if contract.value_range[1] != 1.0:

@@ -80,8 +80,10 @@ def _entry(recipe: Recipe, sidecar: bytes) -> Entry:
 
 
 def _model(recipe: Recipe, source_dir: Path | None, progress: Progress | None) -> bytes:
-    if source_dir is not None and (source_dir / recipe.file.name).exists():
-        return _local(source_dir, recipe.file)
+    if source_dir is not None:
+        if (source_dir / recipe.file.name).exists():
+            return _local(source_dir, recipe.file)
+        _check_complete(recipe, source_dir)
     parts = _parts(recipe, source_dir, progress)
     if not recipe.converter:
         return parts[0]
@@ -102,6 +104,18 @@ def _parts(recipe: Recipe, source_dir: Path | None, progress: Progress | None) -
     return found
 
 
+def _check_complete(recipe: Recipe, folder: Path) -> None:
+    """Name everything that a folder lacks, at once."""
+    choices = [tuple(dict.fromkeys((part.fetched.name, part.file.name))) for part in recipe.parts]
+    lacking = [names for names in choices if not any((folder / name).exists() for name in names)]
+    if lacking:
+        wanted = " and ".join(" or ".join(names) for names in dict.fromkeys(lacking))
+        raise DataError(
+            f"To make {recipe.id}, the folder {paths.printable(folder.resolve())} must hold {wanted}, but it does not.",
+            f"Put the files there, or the finished {recipe.file.name}." if recipe.converter else "Put it there.",
+        )
+
+
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
     """Progress of one download as part of all of them."""
     return None if progress is None else lambda done, _: progress(before + done, total)
@@ -116,10 +130,7 @@ def _fetched(part: Part, progress: Progress | None) -> bytes:
 def _from_folder(part: Part, folder: Path) -> bytes:
     if (folder / part.file.name).exists():
         return _local(folder, part.file)
-    if (folder / part.fetched.name).exists():
-        return _unpacked(_local(folder, part.fetched), part)
-    names = " or ".join(dict.fromkeys((part.fetched.name, part.file.name)))
-    raise DataError(f"The folder {paths.printable(folder)} must hold {names}, but it does not.", "Put it there.")
+    return _unpacked(_local(folder, part.fetched), part)
 
 
 def _local(folder: Path, pin: Pin) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 from tinyvmaf.dnn import guard
 from tinyvmaf.dnn.binding import Array, Inputs, bind
 from tinyvmaf.dnn.session import Session
-from tinyvmaf.errors import ContractError, UsageError
+from tinyvmaf.errors import ContractError, RejectedModelError, UsageError
 from tinyvmaf.models.load import ModelFile, load
 from tinyvmaf.models.paths import printable
 from tinyvmaf.models.sidecar import parse_sidecar
@@ -61,7 +61,11 @@ class DnnConfig:
             TinyVmafError: See `ModelSession`.
         """
         verdict = guard.check(file.data)
-        pictures = any(len(port.shape or ()) == 4 for port in verdict.require().inputs)
+        try:
+            inputs = verdict.require().inputs
+        except RejectedModelError as error:  # one of several models: which?
+            raise RejectedModelError(f"{printable(file.id)}: {error.message}", error.hint) from error
+        pictures = any(len(port.shape or ()) == 4 for port in inputs)
         return ModelSession(
             file, device=self.device, device_index=self.device_index, threads=self.threads or (0 if pictures else 1),
             fp16_io=self.fp16_io, time_limit=self.time_limit, verdict=verdict,
@@ -108,13 +112,32 @@ class ModelSession(Session):
         results = super().run(feed)
         if sides is not None and multiple > 1:
             results = {name: _cropped(array, sides, multiple) for name, array in results.items()}
-        self._count_outliers(results[self.main_output])
+        self.out_of_range += self.outside(results[self.main_output])
         return results
 
     @property
     def main_output(self) -> str:
         """Name of the output that scores come from: the first that the sidecar names, else the graph's first."""
         return (*self.sidecar.output_names, self.outputs[0].name)[0]
+
+    @property
+    def fp16_io(self) -> bool:
+        """Whether float16 is converted on the way in and out."""
+        return self._fp16_io
+
+    def outside(self, results: Array) -> int:
+        """How many numbers lie outside the range that the sidecar promises.
+
+        Args:
+            results: Any numbers; those that are not finite do not count.
+
+        Returns:
+            The count, 0 where the sidecar promises no range.
+        """
+        if self.sidecar.output_range is None:
+            return 0
+        low, high = self.sidecar.output_range
+        return int(np.count_nonzero(np.isfinite(results) & ((results < low) | (results > high))))
 
     def prepared(self, inputs: Inputs) -> dict[str, Array]:
         """What the graph itself sees of the inputs of `run`.
@@ -182,11 +205,6 @@ class ModelSession(Session):
                 continue
             return multiple
         return 1
-
-    def _count_outliers(self, result: Array) -> None:
-        if self.sidecar.output_range is not None:
-            low, high = self.sidecar.output_range
-            self.out_of_range += int(np.count_nonzero((result < low) | (result > high)))
 
 
 def open_session(

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,10 +19,36 @@ from typing import IO, cast
 
 from tinyvmaf._files import atomic_write
 from tinyvmaf.dnn import guard
-from tinyvmaf.errors import DataError, ModelError, UnknownNameError, UsageError
+from tinyvmaf.errors import DataError, ModelError, TinyVmafError, UnknownNameError, UsageError
 from tinyvmaf.models import load, paths, registry, schema
+from tinyvmaf.models.recipes import RECIPES
 from tinyvmaf.models.registry import ENTRY, Entry, stored_ids
 from tinyvmaf.models.sidecar import parse_sidecar
+
+_log = logging.getLogger("tinyvmaf")
+
+
+def survey() -> tuple[tuple[Entry, ...], dict[str, str]]:
+    """Look through the whole store, whatever is wrong with single models.
+
+    Returns:
+        The entries that can be used, and for every damaged one its id, what is wrong, and what to do; both sorted by
+        id. What a packaged name hides is in neither, and noted in the log.
+    """
+    usable: list[Entry] = []
+    broken: dict[str, str] = {}
+    for name in stored_ids():
+        try:
+            entry = registry.find(name)
+        except TinyVmafError as error:
+            cure = "pull" if name in RECIPES else "remove"
+            broken[name] = f"{error.message} Run: tinyvmaf models {cure} {paths.printable(name)}"
+            continue
+        if entry.packaged:
+            _log.warning("The model %s of the store is not used: a packaged model has that name.", name)
+        else:
+            usable.append(entry)
+    return tuple(usable), broken
 
 
 @contextlib.contextmanager
@@ -136,7 +163,7 @@ def import_model(
     Args:
         path: ONNX, with the JSON of the same name beside it if there is one, or libvmaf's JSON.
         model_id: The name that it gets.
-        kind: As in the registry; what the sidecar says by default, else "fr".
+        kind: As in the registry; what the sidecar says by default, else "nr" for a graph of one picture, and "fr".
         target: What it was trained to predict: "human", "teacher", "none" or "unknown".
         licence: SPDX expression.
         overwrite: Whether a model of that name in the store may be replaced.
@@ -152,12 +179,8 @@ def import_model(
     """
     if model_id in registry.NETFLIX_SHA256 or model_id in {entry.id for entry in registry.packaged()}:
         raise UsageError(f"The name {model_id} is taken by a packaged model.", "Choose another name.")
-    if not registry.is_id(model_id):
-        raise UsageError(
-            f"A model's name has 1 to 64 lower-case letters, digits, - and _, and begins with none of the two, but is "
-            f"{model_id[:80]!r}.", "Choose another name.",
-        )  # fmt: skip
     file = load.load(Path(path))
+    _check_id(model_id, file.kind)
     sidecar = file.sidecar or b""
     if file.kind == "tiny":
         entry = _described(file, kind, target, licence)
@@ -168,8 +191,20 @@ def import_model(
     registry.from_record(entry.record(), paths.store_folder())
     with lock(model_id):
         if model_id in stored_ids() and not overwrite:
-            raise UsageError(f"The store has a model {model_id} already.", "Remove it, or replace it.")
+            raise UsageError(
+                f"The store has a model {model_id} already.", "Choose another name, or replace it with --overwrite."
+            )
         return save(entry, file.data, sidecar)
+
+
+def _check_id(model_id: str, kind: load.Kind) -> None:
+    """Names of libvmaf's models have dots, but none may look like a file."""
+    dotted = "." in model_id and (kind == "tiny" or registry.names_a_file(model_id))
+    if not registry.is_id(model_id) or dotted:
+        raise UsageError(
+            f"A model's name has 1 to 64 lower-case letters, digits, - and _, and begins with a letter or digit, but "
+            f"this one is {model_id[:80]!r}.", "Choose another name.",
+        )  # fmt: skip
 
 
 def _described(file: load.ModelFile, kind: str, target: str, licence: str) -> Entry:
@@ -177,7 +212,7 @@ def _described(file: load.ModelFile, kind: str, target: str, licence: str) -> En
     report, said = guard.check(file.data).require(), parse_sidecar(file.sidecar)
     return Entry(
         id="",
-        kind=kind or said.kind or "fr",
+        kind=kind or said.kind or ("nr" if _is_of_one_picture(report) else "fr"),
         file=".onnx",
         sha256=file.sha256,
         sidecar_sha256=_sha256(file.sidecar) if file.sidecar is not None else "",
@@ -185,6 +220,10 @@ def _described(file: load.ModelFile, kind: str, target: str, licence: str) -> En
         target=target,
         licence=licence,
     )
+
+
+def _is_of_one_picture(report: guard.Report) -> bool:
+    return [len(port.shape or ()) for port in report.inputs] == [4]
 
 
 def _check_json(data: bytes) -> None:

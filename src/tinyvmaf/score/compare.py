@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyvmaf._version import __version__
 from tinyvmaf.errors import UsageError
-from tinyvmaf.features._pictures import PictureModel, takes_pictures
+from tinyvmaf.features._pictures import PictureModel
 from tinyvmaf.features.base import Feature
 from tinyvmaf.models import load
 from tinyvmaf.models.runtime import DnnConfig, ModelSession
 from tinyvmaf.score.fusion import TinyModel
 from tinyvmaf.score.logs.names import log_name
-from tinyvmaf.score.model import Overload, ScoreModel
+from tinyvmaf.score.model import Column, Overload, ScoreModel
 from tinyvmaf.score.pictures import PictureScore
 from tinyvmaf.score.pipeline import Measured, Progress, make_feature, measure, needed_features, predict
 from tinyvmaf.score.result import Result, RunInfo, ScoreInfo
+from tinyvmaf.score.tiny import failure, run_notes, tiny_score
 
 if TYPE_CHECKING:
     from tinyvmaf.video.align import Pairing
@@ -66,22 +68,25 @@ class NamedModel:
         """The open graph of a tiny model."""
         return self.model.session if isinstance(self.model, PictureScore | TinyModel) else None
 
-    def info(self, keys: Iterable[str]) -> ScoreInfo:
-        """Where the score comes from.
+    def info(self, columns: Mapping[str, Column], frame_numbers: npt.NDArray[np.int64]) -> ScoreInfo:
+        """Where the score comes from, and how its run went.
 
         Args:
-            keys: Columns that the model added.
+            columns: What the model added.
+            frame_numbers: (N,) numbers of the scored frames.
 
         Returns:
             The facts for results and logs.
         """
-        file, session = self.file, self.session
+        file = self.file
+        tiny = self.model if isinstance(self.model, PictureScore | TinyModel) else None
         return ScoreInfo(
             self.name, file.id, file.sha256, self.model.kind, target=file.target, registered=file.registered,
-            keys=tuple(keys), verified=file.verified,
+            keys=tuple(columns), verified=file.verified,
             no_reference=any(isinstance(f, PictureModel) and f.kind == "nr" for f in self.features),
-            device="CPU" if session is None else session.attached_device,
-            notes=() if session is None else _notes(self.name, session),
+            device="CPU" if tiny is None else tiny.session.attached_device,
+            notes=() if tiny is None else run_notes(self.name, tiny),
+            failure="" if tiny is None else failure(self.name, columns[self.name], frame_numbers),
         )  # fmt: skip
 
 
@@ -124,20 +129,11 @@ def load_model(
             raise UsageError(f"Model {model} is a tiny model: clip, transform and feature options do not apply to it.")
         session = config.open(file)
         name = name or (file.id if file.registered else session.sidecar.name or fallback_name or default)
-        return NamedModel(name, PictureScore(session, name) if takes_pictures(session) else TinyModel(session), file)
+        return NamedModel(name, tiny_score(session, name), file)
     from tinyvmaf.score.svm_json import load_svm
 
     svm = load_svm(file.data, disable_clip=disable_clip, enable_transform=enable_transform, overloads=tuple(overloads))
     return NamedModel(name or default, svm, file)
-
-
-def _notes(name: str, session: ModelSession) -> tuple[str, ...]:
-    """What people should know of a run: passed-over devices, results outside the promised range."""
-    notes = [f"{name} runs on {session.attached_device}: {reason}." for reason in session.fallbacks]
-    span = session.sidecar.output_range
-    if session.out_of_range and span is not None:
-        notes.append(f"{session.out_of_range} results of {name} lay outside the range of its sidecar, {span}.")
-    return tuple(notes)
 
 
 def default_threads() -> int:
@@ -252,13 +248,25 @@ def _wanted(models: Sequence[NamedModel], extra: Sequence[Feature]) -> list[Feat
 
 
 def _check_names(models: Sequence[NamedModel], features: Sequence[Feature]) -> None:
-    names = [m.name for m in models]
+    by_name: dict[str, NamedModel] = {}
     keys = [key for feature in features if not isinstance(feature, PictureModel) for key in feature.keys]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"Every model needs a name of its own, but {name!r} is used twice.", "Give one a name=.")
+    for model in models:
+        name = model.name
+        if name in by_name:
+            cure = _cure(model, by_name[name])
+            raise UsageError(f"Every model needs a name of its own, but {name!r} is used twice.", cure)
+        by_name[name] = model
         if name in keys or name in map(log_name, keys):
             raise UsageError(f"A model cannot have the name {name!r}, which a feature has.", "Give it another name=.")
+
+
+def _cure(model: NamedModel, other: NamedModel) -> str:
+    """What helps where two models have one name."""
+    if model.file.sha256 == other.file.sha256:
+        return "It is the same model: give it once."
+    if model.session is not None and other.session is not None:
+        return "Change the name in the sidecar of one, or give one an id: tinyvmaf models import FILE ID."
+    return "Give one a name=."
 
 
 def _open(source: VideoSource, raw: RawFormat | None, threads: int, chroma: bool, bits: int) -> Video:
@@ -283,6 +291,7 @@ def _result(
 ) -> Result:
     columns = dict(measured.columns)
     scores: list[ScoreInfo] = []
+    frame_numbers = np.array(measured.frame_numbers, dtype=np.int64)
     for named in models:
         # A model that looks at frames has measured its score already; it is listed where its turn comes.
         own = {key: columns.pop(key) for feature in named.features for key in feature.keys}
@@ -290,13 +299,13 @@ def _result(
         if twice := sorted(added.keys() & columns.keys()):
             raise UsageError(f"Two columns are named {twice[0]!r}.", f"Give model {named.name} another name.")
         columns.update(added)
-        scores.append(named.info(added))
+        scores.append(named.info(added, frame_numbers))
     times = np.array(measured.times)
     inputs: Mapping[str, Any] = {
         name: getattr(pairing, name) for name in ("reference", "distorted") if hasattr(pairing, name)
     }
     return Result(
-        frame_numbers=np.array(measured.frame_numbers, dtype=np.int64),
+        frame_numbers=frame_numbers,
         times=None if np.isnan(times).any() else times,
         columns=columns,
         scores=tuple(scores),

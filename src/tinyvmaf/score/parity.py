@@ -82,7 +82,7 @@ def compare_devices(
         pairs = list(_pairs(*clips))
         for name in names:
             file = load(name)
-            session = ModelSession(file, device="cpu")
+            session = ModelSession(file, device="cpu", fp16_io=True)
             inputs, verdict = _inputs(session, pairs), session.verdict
             session.close()
             found = compare(
@@ -122,7 +122,7 @@ def _inputs(session: ModelSession, pairs: Sequence[FramePair]) -> Tensors:
     model = TinyModel(session)
     columns = measure(pairs, needed_features([model], ())).columns
     rows = np.column_stack([columns[input_key(item)] for item in model.inputs]).astype(np.float32)
-    return session.prepared({session.inputs[0].name: rows})
+    return session.prepared({session.inputs[0].name: rows[: model.batch]})
 
 
 def _window(session: ModelSession, pairs: Sequence[FramePair]) -> npt.NDArray[np.float32]:

@@ -40,6 +40,11 @@ class PictureScore:
         """None: the score is measured on the frames, not computed from features."""
         return ()
 
+    @property
+    def outside(self) -> int:
+        """Scores of the last run that lay outside the sidecar's output range; they are left as they are."""
+        return self.feature.outside
+
     def columns(self, table: Table, name: str) -> dict[str, Column]:
         """None: `feature` provides the score."""
         return {}

@@ -32,6 +32,7 @@ class ScoreInfo:
         verified: Whether its signature was asked for, and is good.
         no_reference: Whether it looks at the distorted video only.
         notes: What people should know of its run.
+        failure: Which frames a tiny model gave no finite number for, one sentence; empty if there is none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ScoreInfo:
     verified: bool = False
     no_reference: bool = False
     notes: tuple[str, ...] = ()
+    failure: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from tinyvmaf.cli.doors import say
 from tinyvmaf.cli.table import print_table
 
 
@@ -19,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print the models.
+    """Print the models, and one line on standard error for each damaged one of the store.
 
     Args:
         arguments: What `configure` declared.
@@ -36,11 +37,13 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _rows() -> list[dict[str, str]]:
-    from tinyvmaf.models import registry
+    from tinyvmaf.models import registry, store
     from tinyvmaf.models.pull import pullable
 
-    entries = registry.entries()
-    rows = [_row(entry, "packaged" if entry.packaged else "stored") for entry in entries]
+    stored, broken = store.survey()
+    for text in broken.values():
+        say("tinyvmaf", text)
+    rows = [_row(entry, "packaged" if entry.packaged else "stored") for entry in (*registry.packaged(), *stored)]
     rows += [_row(registry.find(name), "packaged") for name in registry.NETFLIX_SHA256]
     there = {row["id"] for row in rows}
     return rows + [_row(recipe, "can be pulled") for recipe in pullable() if recipe.id not in there]

@@ -38,13 +38,18 @@ def execute(arguments: argparse.Namespace) -> int:
     Returns:
         0 if every model is good, 2 otherwise.
     """
-    from tinyvmaf.models import registry
+    from tinyvmaf.models import registry, store
     from tinyvmaf.models.load import load
 
-    known = [entry.id for entry in registry.entries()] + list(registry.NETFLIX_SHA256)
+    stored, broken = store.survey()
+    known = [entry.id for entry in (*registry.packaged(), *stored)] + [*registry.NETFLIX_SHA256, *broken]
     policy = _policy(arguments)
     bad = 0
     for name in arguments.models or known:
+        if name in broken:
+            say("tinyvmaf", f"{name}: {broken[name]}")
+            bad = IntegrityError.exit_code
+            continue
         try:
             file = load(name, verify=policy, with_cosign=arguments.cosign)
         except TinyVmafError as error:

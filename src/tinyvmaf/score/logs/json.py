@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from fractions import Fraction
 from typing import IO, Any
@@ -44,8 +44,9 @@ def write_json(result: Result, stream: IO[str], precision: NumberFormat = LEGACY
     stream.writelines(_pooled(result, names, precision))
     aggregates = [f"\n    {_quoted(k)}: {precision.text_or_null(v)}" for k, v in result.aggregates.items()]
     stream.write(f'\n  }},\n  "aggregate_metrics": {{{",".join(aggregates)}\n  }},\n')
-    for score in [score for score in result.scores if score.kind == "tiny"][:1]:
-        stream.writelines(_tiny_model(result, score, precision))
+    tiny = [score for score in result.scores if score.kind == "tiny"]
+    if tiny:
+        stream.writelines(_tiny_model(result, tiny, precision))
     blocks = {
         "models": [_model(score) for score in result.scores],
         "pairing": result.pairing,
@@ -75,12 +76,13 @@ def _pooled(result: Result, names: Mapping[str, str], precision: NumberFormat) -
         separator = ",\n"
 
 
-def _tiny_model(result: Result, score: ScoreInfo, precision: NumberFormat) -> Iterator[str]:
-    """The block of tiny-model consumers, one value per scored frame."""
+def _tiny_model(result: Result, scores: Sequence[ScoreInfo], precision: NumberFormat) -> Iterator[str]:
+    """The block of tiny-model consumers, one value per scored frame: the first model, and the names of all."""
+    score = scores[0]
     values = result.columns[score.name]
     facts = {
         "name": score.name, "kind": "nr" if score.no_reference else "fr", "device": score.device,
-        "sha256": score.sha256, "verified": score.verified,
+        "sha256": score.sha256, "verified": score.verified, "names": [item.name for item in scores],
     }  # fmt: skip
     yield '  "tiny_model": {\n'
     yield "".join(f'    "{name}": {json.dumps(value)},\n' for name, value in facts.items())
