@@ -37,8 +37,12 @@ REFUSED = {
 NO_TENSORS = {"test_identity_sequence", "test_identity_opt"}
 """Examples whose inputs are sequences or optional values: a session takes none."""
 
-UNKNOWN = {"test_nonzero_example"}
-"""Examples whose results have a size that only a run tells."""
+UNKNOWN = {
+    "test_nonzero_example",
+    "test_averagepool_2d_ceil_last_window_starts_on_pad",
+    "test_maxpool_2d_ceil_output_size_reduce_by_one",
+}
+"""Examples whose results have a size that only a run tells, or another one than the runtime plans for."""
 
 
 def _operators(graph):

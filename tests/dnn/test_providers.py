@@ -168,6 +168,13 @@ def test_a_provider_that_is_listed_but_does_not_attach_is_refused(build):
     assert present() == ("cpu",)
 
 
+def test_a_runtime_that_loads_no_libraries_itself_has_nothing_to_say_of_them(build, monkeypatch):
+    build(["CUDAExecutionProvider", "CPUExecutionProvider"], [])
+    monkeypatch.delattr(onnxruntime, "preload_dlls")
+    with pytest.raises(DeviceError, match=r"CUDA does not attach\."):
+        attach(DOUBLE, "cuda")
+
+
 def test_a_provider_that_is_not_installed_is_named_with_its_package(build):
     build(["CPUExecutionProvider"], [])
     for device, package in [("cuda", "onnxruntime-gpu"), ("rocm", "onnxruntime-rocm"), ("coreml", "macOS build")]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import random
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ LARGEST = 20_000
 
 def seeds(target: str) -> Iterator[bytes]:
     """Every seed of a target, the same at each call."""
-    yield from {"guard": _models, "sidecar": _sidecars, "registry": _registries, "pickle": _pickles}[target]()
+    makers = {"guard": _models, "shapes": _draws, "sidecar": _sidecars, "registry": _registries, "pickle": _pickles}
+    yield from makers[target]()
 
 
 def _models() -> Iterator[bytes]:
@@ -30,6 +32,12 @@ def _models() -> Iterator[bytes]:
     refused = (attack() for attack in islice(hostile.MODELS.values(), 0, None, 5) if "million" not in attack.name)
     for made in (accepted, refused):
         yield from (data for data in made if len(data) <= LARGEST)
+
+
+def _draws() -> Iterator[bytes]:
+    """What graphs are drawn from."""
+    chance = random.Random(1)
+    yield from (chance.randbytes(400) for _ in range(40))
 
 
 def _sidecars() -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from fuzz.differential import compare
 from tinyvmaf.dnn import guard
 from tinyvmaf.errors import ContractError, ModelError, RunLimitError
 from tinyvmaf.models import schema, weights
@@ -44,8 +45,14 @@ def read_pickle(data: bytes) -> None:
             assert all(array.ndim <= MAX_AXES for array in read(data).values())
 
 
+def run_graph(data: bytes) -> None:
+    """What the guard says of a graph drawn from the bytes is what runs."""
+    compare(data)
+
+
 TARGETS = {
     "guard": check_model,
+    "shapes": run_graph,
     "sidecar": read_sidecar,
     "registry": read_registry,
     "pickle": read_pickle,

@@ -17,10 +17,13 @@ from hostile import (
     hidden,
     loops,
     memory,
+    mistaken,
     odd,
     opening,
     operators,
+    readings,
     resize,
+    slow,
     structure,
     tensors,
     wire,
@@ -46,6 +49,9 @@ _FAMILIES = (
     operators,
     crash,
     opening,
+    readings,
+    slow,
+    mistaken,
 )
 
 MODELS: dict[str, Attack] = {}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from onnx import TensorProto, helper
 
-from hostile.build import FLOAT, INT64, Net, Shelf
+from hostile.build import BOOL, FLOAT, INT64, Net, Shelf
 
 ATTACKS = Shelf("crash")
 LEAST = {TensorProto.INT64: -(2**63), TensorProto.INT32: -(2**31)}
@@ -100,6 +100,60 @@ for _name, _trip in (
     ("slice", lambda net: net.op("Slice", net.const([3]), net.const([1]), net.const([1]))),
 ):
     ATTACKS.put(f"trip_count_of_no_element_by_{_name}", "trip", functools.partial(_empty_trip, _trip))
+
+
+@ATTACKS.add("num_outputs")
+def split_into_more_parts_than_it_says() -> bytes:
+    net = Net(18)
+    return net.sink(*net.op("Split", net.x, outs=2, axis=2, num_outputs=1))
+
+
+@ATTACKS.add("matrices that are not empty")
+def integer_matmul_of_an_empty_inner_axis() -> bytes:
+    """The runtime divides by the number of its elements."""
+    net = Net()
+    pixel = net.op("Cast", net.op("ReduceMean", net.x, keepdims=0), to=TensorProto.UINT8)
+    row = net.op("Slice", net.op("Expand", pixel, net.const([2, 4])), net.const([2]), net.const([2]))
+    zeros = net.const([0], np.uint8), net.const([[0] * 4], np.uint8)
+    column = net.const(np.zeros((2, 0)), np.uint8)
+    return net.sink(net.op("MatMulInteger", column, row, *zeros, kind=TensorProto.INT32))
+
+
+def _no_truth(net: Net) -> str:
+    truths = net.op("Cast", net.op("Reshape", net.x, net.const([-1])), to=BOOL)
+    return str(net.op("Slice", truths, net.const([0]), net.const([0])))
+
+
+@ATTACKS.add("condition of If is one truth value")
+def if_of_a_condition_of_no_element() -> bytes:
+    net = Net()
+    return net.done(net.branch(_no_truth(net), lambda b: b.op("Relu", net.x), lambda b: b.op("Neg", net.x)))
+
+
+@ATTACKS.add("condition of Loop is one truth value")
+def loop_of_a_condition_of_no_element() -> bytes:
+    net = Net()
+    return net.sink(net.loop(net.const(3), lambda b, _i, state: [b.op("Neg", state)], net.x, cond=_no_truth(net)))
+
+
+def _body_says(make: Callable[[Net, Net], str]) -> bytes:
+    net = Net()
+    body = net.child()
+    body.takes("i", INT64, [])
+    body.takes("go", BOOL, [])
+    state = body.takes("state", FLOAT)
+    inner = body.graph(make(net, body), body.op("Neg", state))
+    return net.sink(net.op("Loop", net.const(3), "", net.x, body=inner, kind=FLOAT))
+
+
+for _name, _says in (
+    ("nothing", lambda net, body: body.op("Identity", net.const([], bool))),
+    ("nothing_of_the_pixels", lambda net, body: body.op("Identity", _no_truth(net))),
+    ("two_things", lambda net, body: body.op("Identity", net.const([True, False]))),
+    ("a_number", lambda net, body: body.op("Identity", net.const(1.0))),
+    ("an_unknown_number_of_things", lambda net, body: body.op("Cast", body.op("NonZero", net.x), to=BOOL)),
+):
+    ATTACKS.put(f"loop_whose_body_says_{_name}", "with one truth value", functools.partial(_body_says, _says))
 
 
 def _deadly(net: Net) -> str:

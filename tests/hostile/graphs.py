@@ -6,7 +6,7 @@ import functools
 
 from onnx import helper
 
-from hostile.build import BOOL, FLOAT, INT64, Shelf, f, raw_graph, raw_model, raw_node, signed, varint
+from hostile.build import BOOL, FLOAT, INT64, Shelf, f, port, raw_graph, raw_model, raw_node, signed, varint
 from hostile.structure import Change, body_of, changed, make, replace
 
 ATTACKS = Shelf("graphs")
@@ -126,6 +126,30 @@ ATTACKS.put(
     "node|output|count|duplicate",
     lambda: raw_model(raw_graph(raw_node("Relu", ("x",), ("y",) + ("",) * 1_000_000))),
 )
+for _count in (1024, 100_000):
+    ATTACKS.put(
+        f"{_count}_inputs_of_one_node_and_an_output",
+        "at most 1024 inputs and outputs",
+        lambda count=_count: raw_model(raw_graph(raw_node("Sum", ("x",) * count))),
+    )
+ATTACKS.put(
+    "1024_outputs_of_one_node_and_an_input",
+    "at most 1024 inputs and outputs",
+    lambda: raw_model(raw_graph(raw_node("Split", ("x",), ("y", *(f"v{i}" for i in range(1023)))))),
+)
+
+
+def _copied(names: int, branches: int) -> bytes:
+    """Every graph inside sees all names outside: few bytes in the file, and a copy of all names for each of them."""
+    outside = b"".join(f(5, f(8, f"w{i}") + f(2, FLOAT) + f(9, bytes(4))) for i in range(names))
+    go = f(5, f(8, "go") + f(2, 9) + f(9, b"\1"))
+    way = f(1, raw_node("Relu", ("x",), ("r",))) + f(12, port("r"))
+    ways = b"".join(f(5, f(1, name) + f(6, way) + f(20, 5)) for name in ("then_branch", "else_branch"))
+    ifs = [f(1, "go") + f(2, f"v{i}") + f(4, "If") + ways for i in range(branches)]
+    return raw_model(raw_graph(*ifs, raw_node("Identity", ("x",), ("y",)), more=outside + go))
+
+
+ATTACKS.put("names_of_all_around_copied_into_many_branches", "as much to read", functools.partial(_copied, 30_000, 400))
 ATTACKS.put(
     "hundred_thousand_attributes",
     "attribute",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from onnx import TensorProto
 
-from hostile.build import BOOL, INT64, Net, Shelf
+from hostile.build import BOOL, FLOAT, INT64, Net, Shelf
 
 ATTACKS = Shelf("hidden")
 SIDE = [4096, 4096]
@@ -128,3 +128,50 @@ def cubic_resizes_by_the_hundred() -> bytes:
         big = net.op("Resize", value, "", net.const([1.0, 1.0, 8.0, 8.0]), mode="cubic")
         value = net.op("Resize", big, "", net.const([1.0, 1.0, 0.125, 0.125]))
     return net.sink(value)
+
+
+@ATTACKS.add("MiB")
+def integer_conv_unrolls_its_windows() -> bytes:
+    net = Net()
+    picture = net.op("Cast", _grown(net, 1, 1, 1087, 1087), to=TensorProto.UINT8)
+    weights = net.const(np.ones((1, 1, 64, 64)), np.uint8)
+    return net.sink(net.op("ConvInteger", picture, weights, kind=TensorProto.INT32))
+
+
+@ATTACKS.add("MiB")
+def quantised_conv_unrolls_its_windows() -> bytes:
+    """Numbers around a convolution that are turned into bytes and back: the runtime computes with bytes then."""
+    net = Net()
+    scale, zero = net.const(0.1), net.const(0, np.uint8)
+
+    def turned(value: str) -> str:
+        return str(net.op("DequantizeLinear", net.op("QuantizeLinear", value, scale, zero), scale, zero, kind=FLOAT))
+
+    weights = net.op("DequantizeLinear", net.const(np.ones((1, 1, 48, 48)), np.uint8), scale, zero, kind=FLOAT)
+    return net.sink(turned(net.op("Conv", turned(_grown(net, 1, 1, 350, 350)), weights)))
+
+
+def _of_many(op_type: str) -> bytes:
+    """More than two operands: a partial result stands beside the result."""
+    net = Net()
+    whole = net.op("Cast", net.op("ReduceMean", net.x, keepdims=0), to=INT64)
+    sides = [net.op("Expand", whole, net.const(dims)) for dims in ([8192, 1], [1, 14_000], [8192, 1])]
+    return net.sink(net.op("ReduceMax", net.op(op_type, *sides), keepdims=0))
+
+
+for _op in ("Max", "Min", "Sum", "Mean"):
+    ATTACKS.put(f"{_op.lower()}_of_three_keeps_a_partial_result", "MiB", functools.partial(_of_many, _op))
+
+
+@ATTACKS.add("MiB")
+def halves_that_are_computed_as_floats() -> bytes:
+    """Twelve planes of 64 MiB as halves; beside each the runtime keeps one of 128 MiB."""
+    net = Net()
+    half = net.op("Cast", net.op("ReduceMean", net.x, keepdims=0), to=TensorProto.FLOAT16)
+    planes = [net.op("Expand", half, net.const([1 << 25]))]
+    for _ in range(11):
+        planes.append(net.op("Exp", planes[-1]))
+    total = planes[0]
+    for plane in reversed(planes[1:]):
+        total = net.op("Mul", total, plane)
+    return net.sink(net.op("Cast", net.op("ReduceMax", total), to=FLOAT))

@@ -319,7 +319,7 @@ for _name, _start, _end in (("before_the_start", -2, -2), ("to_the_end", 0, 2**6
         rows = net.op("Slice", net.zeros(2 if end > 0 else 1, 1), *bounds)
         return net.sink(net.op("Tile", rows, net.const([1, 1 << 36])))
 
-    ATTACKS.put(f"tile_of_rows_taken_backwards_{_name}", "size", _backwards)
+    ATTACKS.put(f"tile_of_rows_taken_backwards_{_name}", "size|backwards", _backwards)
 
 
 for _name, _take in (

@@ -1,4 +1,4 @@
-"""What a model costs while it is opened: sizes stated and not true, constants that take long, remarks by the million."""
+"""What opening a model costs: sizes stated and not true, constants that take long, remarks by the million."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ ATTACKS = Shelf("opening")
 LONG = 1 << 26
 REMARKS = 500_000
 PAIR = f(1, "a") + f(2, "b")
+WEIGHT = f(1, 1) + f(2, 1) + f(8, "w") + f(9, bytes(4))
 
 
 def _planes_of_the_stated_size(net: Net, value: str) -> bytes:
@@ -57,7 +58,7 @@ _HOMES = {
     "graph": lambda remarks: raw_graph(raw_node(), more=remarks(16)),
     "node": lambda remarks: raw_graph(raw_node(more=remarks(9))),
     "value": lambda remarks: raw_graph(raw_node(), more=f(13, port("y") + remarks(4))),
-    "tensor": lambda remarks: raw_graph(raw_node(), more=f(5, f(1, 1) + f(2, 1) + f(8, "w") + f(9, bytes(4)) + remarks(16))),
+    "tensor": lambda remarks: raw_graph(raw_node(), more=f(5, WEIGHT + remarks(16))),
 }  # fmt: skip
 
 

@@ -245,6 +245,20 @@ for _name, _fields in (
     )
 
 
+for _name, _kind, _carrier, _rule in (
+    ("int32_of_33_bits", 6, f(5, signed(-(1 << 40) + (1 << 30))), "type int32 is"),
+    ("int32_just_too_large", 6, f(5, 1 << 31), "type int32 is"),
+    ("int32_just_too_small", 6, f(5, signed(-(1 << 31) - 1)), "type int32 is"),
+    ("truth_of_two", 9, f(5, 2), "type bool is"),
+    ("truth_of_33_bits", 9, f(5, 1 << 32), "type bool is"),
+    ("truth_of_minus_one", 9, f(5, signed(-1)), "type bool is"),
+    ("truth_of_255_in_a_byte", 9, f(9, b"\xff"), "truth value is 0 or 1"),
+    ("truth_of_two_in_a_byte", 9, f(9, b"\2"), "truth value is 0 or 1"),
+):
+    _bytes = raw_model(raw_graph(raw_node(), more=f(5, f(8, "w") + f(2, _kind) + f(1, 1) + _carrier)))
+    ATTACKS.put(f"{_name}", _rule, lambda model=_bytes: model)
+
+
 @ATTACKS.add("tensor|duplicate|payload|protobuf|attribute")
 def constant_value_merged_from_two_halves() -> bytes:
     """A singular message given twice merges: dims [1] and [1 << 20] become two axes."""

@@ -151,6 +151,36 @@ for _name, _model in {
     put(f"unknown_field_in_{_name}", lambda model=_model: model, RULE + "|unknown|field")
 
 
+for _number in (3, 4, 6, 7, 8, 9, 17):  # what graphs once had, or may have one day
+    put(
+        f"field_{_number}_of_a_graph",
+        lambda number=_number: raw_model(raw_graph(raw_node(), more=f(number, "x"))),
+        f"no field {_number} of",
+    )
+for _number in (9, 13, 15, 27):
+    put(f"field_{_number}_of_a_model", lambda number=_number: raw_model(more=f(number, "x")), f"no field {_number} of")
+
+_TENSOR, _SEQUENCE = f(1, f(1, 1)), f(4, b"")
+for _name, _types in (
+    ("a_tensor_and_a_sequence", _TENSOR + _SEQUENCE),
+    ("a_sequence_and_an_optional", _SEQUENCE + f(9, b"")),
+    ("a_tensor_and_a_map", _TENSOR + f(5, b"")),
+    ("a_tensor_and_text", _TENSOR + f(7, b"")),
+):
+    put(
+        f"type_that_is_{_name}",
+        lambda types=_types: raw_model(raw_graph(raw_node(), more=f(11, f(1, "z") + f(2, types)))),
+        "are tensors, sequences",
+    )
+put(
+    "axis_that_has_a_length_and_a_name",
+    lambda: raw_model(
+        raw_graph(raw_node(), more=f(11, f(1, "z") + f(2, f(1, f(1, 1) + f(2, f(1, f(1, 4) + f(2, "N")))))))
+    ),
+    "has both",
+)
+
+
 def _flood(field: bytes, where: str, mib: int = 49) -> bytes:
     """The same few bytes until the file is full: a reader that makes an object of each drowns."""
     flood = field * (mib * MIB // len(field))

@@ -37,9 +37,10 @@ def model(text):
 ROWS = model("g (float[N, 3] x) => (float[N] y) <int64[1] axes = {1}> { y = ReduceSum <keepdims = 0> (x, axes) }")
 PICTURE = model("g (float[N, 1, H, W] x) => (float[N, 1, H, W] y) { y = Neg(x) }")
 PAIR = model("g (float[N, 3, H, W] ref, float[N, 3, H, W] dis) => (float[N, 3, H, W] y) { y = Sub(dis, ref) }")
-HALVED = model(f"""g (float[N, 1, H, W] x) => (float[N, 1, H, W] y) <float[1, 1, 4, 4] w = {{{"1," * 15} 1}}> {{
+HALVED_TEXT = f"""g (float[N, 1, H, W] x) => (float[N, 1, H, W] y) <float[1, 1, 4, 4] w = {{{"1," * 15} 1}}> {{
     a = MaxPool <kernel_shape = [4, 4], strides = [4, 4]> (x)
-    up = ConvTranspose <strides = [4, 4]> (a, w) y = Sub(x, up) }}""")
+    up = ConvTranspose <strides = [4, 4]> (a, w) y = Sub(x, up) }}"""
+HALVED = model(HALVED_TEXT)
 TABLE = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
@@ -147,6 +148,18 @@ def test_pictures_are_padded_by_their_edges_and_results_cropped(size):
     assert result.shape == image.shape
     np.testing.assert_allclose(result, want, atol=1e-6)
     assert session.prepared([image])["x"].shape == wide.shape
+
+
+def test_numbers_of_a_padded_picture_are_left_as_they_are():
+    both = HALVED_TEXT.replace("(float[N, 1, H, W] y)", "(float[N] z, float[N, 1, H, W] y)")
+    both = model(both.replace("up = ", "z = ReduceMean <axes = [1, 2, 3], keepdims = 0> (x) up = "))
+    image = np.arange(30, dtype=np.float32).reshape(1, 1, 5, 6)
+    with open_bytes(both, fp16_io=True) as session:
+        found = session.run([image])
+        assert session.fp16_io
+    wide = np.pad(image, ((0, 0), (0, 0), (0, 3), (0, 2)), mode="edge")
+    assert found["y"].shape == image.shape
+    assert found["z"] == pytest.approx(wide.mean(axis=(1, 2, 3)))
 
 
 def test_a_size_that_fits_is_not_padded():

@@ -80,6 +80,15 @@ def test_services_that_cannot_be_reached_are_an_error(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("content", "words"), [(None, "No such file"), (b"\xff", "codec can't decode")])
+def test_a_trust_configuration_that_cannot_be_read(tmp_path, content, words):
+    config = tmp_path / "config.json"
+    if content is not None:
+        config.write_bytes(content)
+    with pytest.raises(UsageError, match=rf"The trust configuration \S+config\.json cannot be read: .*{words}"):
+        sign.sign(b"graph", identity_token=pki.token(), trust_config=config)
+
+
 def test_by_default_the_public_deployment_signs(monkeypatch):
     from sigstore.models import ClientTrustConfig
 

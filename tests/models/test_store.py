@@ -309,3 +309,11 @@ def test_a_changed_store_is_noticed_at_loading(folder, own):
         load.load("mine")
     record = json.loads((folder / "mine.entry.json").read_bytes())
     assert record["sha256"] == sha256(own.read_bytes())
+
+
+def test_a_model_that_cannot_be_removed_is_said(folder):
+    save()
+    (folder / "own.json").unlink(missing_ok=True)
+    (folder / "own.json").mkdir()
+    with pytest.raises(DataError, match="own cannot be removed from the store"):
+        store.remove("own")

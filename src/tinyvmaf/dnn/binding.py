@@ -53,7 +53,9 @@ def describe(port: Port) -> str:
     """
     if port.shape is None:
         return f"{shown(port.name)} {port.dtype} of any shape"
-    axes = ", ".join(shown(axis) if isinstance(axis, str) else str(axis or "?") for axis in port.shape)
+    axes = ", ".join(
+        shown(axis) if isinstance(axis, str) else "?" if axis is None else str(axis) for axis in port.shape
+    )
     return f"{shown(port.name)} {port.dtype} [{axes}]"
 
 

@@ -133,7 +133,9 @@ class _Walk:
         self.ledger.start(node)
         before = self.ledger.total
         inputs = [_look_up(name, scopes) if name else None for name in node.inputs]
+        self.ledger.follow(node, inputs)
         results = self._computed(node, inputs, scopes)
+        self.ledger.follow(node, results)
         if len(node.outputs) > len(results):
             raise Refusal(f"{node.op} has at most {len(results)} outputs here, not {len(node.outputs)}", node.where)
         named = [(name, result) for name, result in zip(node.outputs, results, strict=False) if name]
@@ -192,7 +194,8 @@ class _Walk:
             self.misfits = before if unreached else self.misfits
         if len(branches[0]) != len(branches[1]):
             raise Refusal("Both branches of If have as many outputs", node.where)
-        if choice is not None:
+        # Before opset 11 the runtime may hold one branch's shape for that of the other, whichever runs.
+        if choice is not None and self.opset >= 11:
             return branches[0 if choice else 1]
         return [either(a, b) for a, b in zip(*branches, strict=True)]
 
@@ -239,9 +242,8 @@ class _Walk:
         final = [Known(v.dtype, v.dims, loose=v.loose) for v in fixed[1 : 1 + len(state)]]
         if not all(same_size(a, b) for a, b in zip(state, final, strict=True)):
             return None
-        whole = whole and fixed[0].scalar() == 1
-        scans = [Known(v.dtype, (count, *v.dims), loose=v.loose or not whole) for v in fixed[1 + len(state) :]]
-        return [*final, *scans]
+        whole = whole and fixed[0].scalar() == 1 and count > 0  # of no rounds the file states the axes as it likes
+        return [*final, *(_gathered(value, count, whole=whole) for value in fixed[1 + len(state) :])]
 
     def _trip_count(self, node: Node, value: Known | None) -> int:
         number = None if value is None or not value.constant else value.scalar()
@@ -259,7 +261,10 @@ class _Walk:
     def _round(self, body: Graph, state: list[Known], index: int | None, scopes: list[dict[str, Known]]) -> list[Known]:
         """One round of a body: its outputs."""
         start = [Known(INT64, (), None if index is None else (index,)), Known(BOOL, (), (1,)), *state]
-        local = {port.name: value for port, value in zip(body.inputs, start, strict=True)}
+        local = {
+            port.name: self._claimed(port.name, body, value, body.nodes[0])  # its place is good enough for a message
+            for port, value in zip(body.inputs, start, strict=True)
+        }
         held = sum(value.bytes for value in state)
         self.ledger.live += held
         results = self.graph(body, [*scopes, local])
@@ -280,11 +285,18 @@ class _Walk:
             whole = whole and results[0].scalar() == 1
             state = results[1 : 1 + states]
             largest = [either(a, b) for a, b in zip(largest, state, strict=True)]
-            scanned = [total + v.elements for total, v in zip(scanned, results[1 + states :], strict=True)]
+            scanned = [total + v.room for total, v in zip(scanned, results[1 + states :], strict=True)]
         scans = [
             loose(v.dtype, total, v.rank + 1) for v, total in zip(results[1 + states :], scanned, strict=False)
-        ] or [loose(0, 0) for _ in scanned]
+        ] or [loose(0, 1) for _ in scanned]
         return [*(state if whole else largest), *scans]
+
+
+def _gathered(value: Known, count: int, *, whole: bool) -> Known:
+    """What a loop makes of a value that each round gives; less of it if it may end early."""
+    if value.loose or not whole:
+        return loose(value.dtype, max(count, 1) * value.room, value.rank + 1)
+    return Known(value.dtype, (count, *value.dims))
 
 
 def _all_fixed(inputs: list[Known | None]) -> bool:

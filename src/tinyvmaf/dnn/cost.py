@@ -7,6 +7,7 @@ from tinyvmaf.dnn.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final, TypeAlias
 
     from tinyvmaf.dnn.values import Known
@@ -17,7 +18,7 @@ NODE_WORK: Final = 10_000
 ELEMENT_WORK: Final = 16
 """Work of writing one element to memory, likewise."""
 
-Mark: TypeAlias = "tuple[int, int, int, int, set[int]]"
+Mark: TypeAlias = "tuple[int, int, int, int, int]"
 
 
 @record(frozen=True)
@@ -81,15 +82,17 @@ class Ledger:
         self.total = self._opening = self._steps = self._scratch = 0
         self.peak = self.live = constant_bytes
         self.times = self.rounds = 1
-        self._kept: set[int] = set()
+        self._kept: dict[int, None] = {}  # in order, so that a mark is a length
 
     def mark(self) -> Mark:
         """What to return to if the same is looked at in another way."""
-        return self.total, self._opening, self.peak, self.live, set(self._kept)
+        return self.total, self._opening, self.peak, self.live, len(self._kept)
 
     def return_to(self, mark: Mark) -> None:
         """Forget what came after a mark."""
-        self.total, self._opening, self.peak, self.live, self._kept = mark
+        self.total, self._opening, self.peak, self.live, kept = mark
+        while len(self._kept) > kept:
+            self._kept.popitem()
 
     def work(self, operations: int) -> None:
         """Count work."""
@@ -103,12 +106,18 @@ class Ledger:
         """Count the look at a node and its start.
 
         Raises:
-            Unbounded: There have been too many.
+            Unbounded: There have been too many looks.
         """
-        self._steps += 1 + (len(node.inputs) + len(node.outputs)) // 8
-        if self._steps > self.limits.steps:
-            raise Unbounded(f"A check takes at most {self.limits.steps} steps, but this one more", node.where)
+        self._step(node, 1 + max(len(node.inputs) + 2 * len(node.outputs) - 4, 0) // 4)
         self.work(NODE_WORK)
+
+    def follow(self, node: Node, values: Iterable[Known | None]) -> None:
+        """Count the numbers that are followed into a node or out of it.
+
+        Raises:
+            Unbounded: There have been too many looks; one follows eight numbers.
+        """
+        self._step(node, sum(len(value.data) for value in values if value is not None and value.data) // 8)
 
     def finish(self, node: Node, results: list[tuple[str, Known]], before: int, *, fixed: bool) -> None:
         """Count what a node gives.
@@ -127,9 +136,14 @@ class Ledger:
             self.live += 0 if id(node) in self._kept else result.bytes
             self.work(result.elements * ELEMENT_WORK)
         if fixed and id(node) not in self._kept:
-            self._kept.add(id(node))
+            self._kept[id(node)] = None
             self._opening += (self.total - before) // self.times
         self._check_totals(node)
+
+    def _step(self, node: Node, count: int) -> None:
+        self._steps += count
+        if self._steps > self.limits.steps:
+            raise Unbounded(f"A check takes at most {self.limits.steps} steps, but this one more", node.where)
 
     def _check_size(self, name: str, result: Known, node: Node) -> None:
         most = max((result.elements, *result.dims))  # an axis may be long beside one of no length

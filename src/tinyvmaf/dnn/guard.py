@@ -50,7 +50,7 @@ class Limits:
     """
 
     file_bytes: int = 50 * MIB
-    fields: int = 400_000
+    fields: int = 200_000
     nodes: int = 12_000
     depth: int = 8
     loops: int = 64
@@ -257,4 +257,5 @@ def _budget(limits: Limits, shapes: Mapping[str, Sequence[int]]) -> BudgetLimits
 
 def _one_line(refusal: Refusal) -> str:
     where = f" (in {refusal.where})" if refusal.where else ""
-    return f"{refusal.what}{where}. {refusal.fix}".strip()
+    what = refusal.what if len(refusal.what) <= 400 else f"{refusal.what[:397]}..."
+    return f"{what}{where}. {refusal.fix}".strip()

@@ -124,7 +124,10 @@ class _Parser:
         graph.inputs = [port for port in ports if port.name not in graph.defaults]
         graph.outputs = [self._port(message(item), where) for item in fields.get(12, [])]
         inside = [self._port(message(item), where) for item in fields.get(13, [])]
-        graph.claims = {port.name: port.shape for port in (*inside, *graph.outputs) if port.shape is not None}
+        foreign = next((port.name for port in inside if port.name in outer), None)
+        if foreign is not None:
+            raise Refusal(f"A graph states sizes of its own values, not of {shown(foreign)} around it", where)
+        graph.claims = {port.name: port.shape for port in (*ports, *inside, *graph.outputs) if port.shape is not None}
         answers = [port.name for port in graph.outputs]
         if not answers or len(set(answers)) < len(answers):
             raise Refusal("A graph has outputs, each with a name of its own", where)
@@ -223,6 +226,8 @@ class _Parser:
             return self._graph(message(values[0]), f"{name} of {where}", depth + 1, scope)
         if kind == 4:
             return self._tensor(message(values[0]), where)
+        if kind > 5:
+            self._budget.spend(sum(1 if isinstance(value, int) else len(value) for value in values) // 16)
         return _plain(kind, values, name, where)
 
     def _port(self, data: memoryview, where: str) -> Port:

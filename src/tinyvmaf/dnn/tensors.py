@@ -71,7 +71,10 @@ def read_tensor(data: memoryview, where: str, budget: Budget, most: int) -> Tens
     if min(dims, default=0) < 0 or max((elements, *dims)) > most:
         raise Refusal(f"A tensor has 0 to {most} elements, but {shown(name)} states {list(dims)}", where)
     _check_payload(fields, dtype, elements, name, where)
-    return Tensor(name, dtype, dims, _data(fields, dtype) if elements <= FEW else None)
+    if elements > FEW:
+        return Tensor(name, dtype, dims, None)
+    budget.spend(elements // 4)
+    return Tensor(name, dtype, dims, _data(fields, dtype))
 
 
 _CARRIERS = {4: 4, 5: 0, 7: 0, 9: None, 10: 8, 11: 0}

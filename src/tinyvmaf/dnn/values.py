@@ -69,6 +69,11 @@ class Known:
         return byte_count(self.dtype, self.elements) + (4 * self.elements if self.dtype in _HALVES else 0)
 
     @property
+    def room(self) -> int:
+        """A bound of its elements, and of what it is reduced or multiplied to along axes of no length; at least 1."""
+        return self.elements or product(max(length, 1) for length in self.dims)
+
+    @property
     def rank(self) -> int:
         """Number of axes."""
         return len(self.dims)
@@ -168,4 +173,4 @@ def either(a: Known, b: Known) -> Known:
     """One of two values, nobody knows which."""
     if a.dims == b.dims and not a.loose and not b.loose:
         return Known(a.dtype, a.dims, a.data if a.data == b.data else None)
-    return loose(a.dtype, max(a.elements, b.elements), max(a.rank, b.rank))
+    return loose(a.dtype, max(a.room, b.room), max(a.rank, b.rank))

@@ -135,5 +135,4 @@ def _start_anew() -> None:
     _watchdog = _Watchdog()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_start_anew)

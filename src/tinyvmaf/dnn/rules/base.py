@@ -11,6 +11,7 @@ from tinyvmaf.dnn.graph import (
     Tensor,
     Unknown,
     product,
+    shown,
 )
 from tinyvmaf.dnn.values import Known, loose
 
@@ -92,6 +93,14 @@ def text(node: Node, name: str, default: str) -> str:
     if not isinstance(value, str):
         raise Refusal(f"Attribute {name} of {node.op} is a text", node.where)
     return value
+
+
+def word(node: Node, name: str, usual: str, others: Sequence[str]) -> str:
+    """An attribute that is one of a few words."""
+    found = text(node, name, usual)
+    if found not in (usual, *others):
+        raise Refusal(f"{name} of {node.op} is {usual}, {' or '.join(others)}, not {shown(found)}", node.where)
+    return found
 
 
 def tensor(node: Node, name: str) -> Tensor | None:
@@ -190,7 +199,7 @@ def broadcast(values: Sequence[Known], dtype: int, node: Node, context: Context)
     if context.opset < 7 and integer(node, "broadcast", 0):
         return like(values[0], dtype)
     if any(value.loose for value in values):
-        return loose(dtype, product(max(value.elements, 1) for value in values), rank)
+        return loose(dtype, product(value.room for value in values), rank)
     dims = [1] * rank
     for value in values:
         _stretch(dims, value.dims, node, context)

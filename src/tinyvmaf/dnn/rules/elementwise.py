@@ -97,15 +97,20 @@ _BINARY: Final[dict[str, Callable[[Number, Number], Number | None] | None]] = {
 }
 
 
+def _numbers(value: Known) -> tuple[Number, ...] | None:
+    """The numbers of a value if they are known and finite: what becomes of others is the processor's own business."""
+    return value.data if value.data is not None and all(map(math.isfinite, value.data)) else None
+
+
 def _unary(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
     if len(inputs) > 1:
         raise Refusal(f"{node.op} has one input, not {len(inputs)}", node.where)
     context.work(value.elements * _STEPS_OF_A_FUNCTION)
     result = like(value, BOOL if node.op in _TO_BOOL else None)
-    step = _UNARY_NUMBERS.get(node.op)
-    if step is not None and value.data is not None:
-        numbers = all_rounded([step(v) for v in value.data], result.dtype)
+    step, numbers = _UNARY_NUMBERS.get(node.op), _numbers(value)
+    if step is not None and numbers is not None:
+        numbers = all_rounded([step(v) for v in numbers], result.dtype)
         result = Known(result.dtype, result.dims, numbers, constant=value.constant and node.op in _STILL_CONSTANT)
     return [result]
 
@@ -114,12 +119,13 @@ def _columns(values: list[Known], result: Known) -> list[tuple[Number, ...]] | N
     """The numbers of every operand, one per element of the result; None where one is unknown or truly stretched."""
     columns: list[tuple[Number, ...]] = []
     for value in values:
-        if value.data is None or result.loose or result.elements > FEW:
+        numbers = _numbers(value)
+        if numbers is None or result.loose or result.elements > FEW:
             return None
-        if len(value.data) == 1:
-            columns.append(value.data * result.elements)
+        if len(numbers) == 1:
+            columns.append(numbers * result.elements)
         elif value.elements == result.elements:
-            columns.append(value.data)
+            columns.append(numbers)
         else:
             return None
     return columns
@@ -159,6 +165,8 @@ def _nary(node: Node, inputs: Inputs, context: Context) -> Results:
         raise Refusal(f"{node.op} has two inputs, not {len(values)}", node.where)
     if node.op in ("Div", "Mod"):
         _check_divisor(node, required(values, 1, node))
+    if context.opset < 8 and node.op in _ANY_NUMBER and len({value.dims for value in values}) > 1:
+        context.misfit(f"{node.op} takes values of one shape before opset 8, not {values[-1].dims}", node.where)
     result = broadcast(values, BOOL if node.op in _TO_BOOL else first.dtype, node, context)
     context.work(result.elements * (_STEPS_OF_A_FUNCTION if node.op == "Pow" else len(values)))
     if len(values) > 2:
@@ -210,7 +218,12 @@ def _slope(node: Node, inputs: Inputs, context: Context) -> Results:
     """PRelu: the slope is stretched to the value; before opset 7 it was one per channel."""
     value, slope = required(inputs, 0, node), required(inputs, 1, node)
     context.work(value.elements * 2)
-    return [like(value) if context.opset < 7 else broadcast([value, slope], value.dtype, node, context)]
+    if context.opset < 7:
+        return [like(value)]
+    result = broadcast([value, slope], value.dtype, node, context)
+    if not result.loose and result.dims != value.dims:
+        context.misfit(f"PRelu takes slopes that stretch to {value.dims}, not {slope.dims}", node.where)
+    return [result]
 
 
 def _identity(node: Node, inputs: Inputs, context: Context) -> Results:
@@ -220,7 +233,7 @@ def _identity(node: Node, inputs: Inputs, context: Context) -> Results:
 
 def _dropout(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
-    return [like(value), like(value, BOOL)]
+    return [like(value), like(value, BOOL if context.opset >= 10 else None)]
 
 
 def _quantize(node: Node, inputs: Inputs, context: Context) -> Results:

@@ -7,6 +7,7 @@ import math
 from tinyvmaf.dnn.graph import (
     FEW,
     FLOAT,
+    FLOAT16,
     INT64,
     MAX_RANK,
     Fatal,
@@ -17,13 +18,17 @@ from tinyvmaf.dnn.graph import (
     product,
 )
 from tinyvmaf.dnn.rules.base import given, integer, known_integers, required, tensor, tight, unknown
-from tinyvmaf.dnn.values import Known, all_rounded, loose
+from tinyvmaf.dnn.values import Known, all_rounded, loose, rounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
     from tinyvmaf.dnn.rules.base import Context, Inputs, Results, Rule
+
+
+_WIDER: Final = {5: 6, FLOAT16: FLOAT, 16: FLOAT}
+"""Narrow type -> the one that its numbers are subtracted in."""
 
 
 def _known(value: Tensor, constant: bool = True) -> Known:
@@ -100,10 +105,21 @@ def _constant_of_shape(node: Node, inputs: Inputs, context: Context) -> Results:
     return [Known(dtype, dims, None if number is None or count > FEW else [number] * count)]
 
 
-def _steps(start: Number, limit: Number, step: Number) -> int:
-    if isinstance(start, int) and isinstance(limit, int) and isinstance(step, int):
-        return max(-((start - limit) // step), 0)
-    return max(math.ceil((limit - start) / step), 0)
+def _ceiling(way: Number, step: Number) -> int:
+    return -(-way // step) if isinstance(way, int) and isinstance(step, int) else math.ceil(way / step)
+
+
+def _steps(start: Number, limit: Number, step: Number, dtype: int, node: Node) -> int:
+    """How many numbers a range has, by the kernel, which is exact, and by the arithmetic of their type.
+
+    Raises:
+        Fatal: They differ. The runtime plans its memory by the second, and takes it for the shape.
+    """
+    way = rounded(limit - start, _WIDER.get(dtype, dtype))
+    exact = _ceiling(limit - start, step) if way is not None else 0
+    if way is None or exact != math.ceil(float(way) / float(step)):
+        raise Fatal(f"A Range has the same length by exact and by rounded steps, unlike {start} to {limit}", node.where)
+    return max(exact, 0)
 
 
 def _range(node: Node, inputs: Inputs, context: Context) -> Results:
@@ -113,15 +129,17 @@ def _range(node: Node, inputs: Inputs, context: Context) -> Results:
         raise unknown("the limits", node)
     if not step:
         raise Refusal("Range has a step other than 0", node.where)
-    count = _steps(start, limit, step)
-    numbers = [start + i * step for i in range(count)] if count <= FEW else None
     dtype = values[0].dtype
-    return [Known(dtype, (count,), None if numbers is None else all_rounded(numbers, dtype))]
+    count = _steps(start, limit, step, dtype, node)
+    numbers: list[Number | None] = [start]
+    while len(numbers) < count <= FEW and numbers[-1] is not None:
+        numbers.append(rounded(numbers[-1] + step, dtype))  # each number follows from the one before, errors included
+    return [Known(dtype, (count,), all_rounded(numbers[:count], dtype))]
 
 
 def _non_zero(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
-    return [loose(INT64, max(value.rank, 1) * value.elements, 2)]
+    return [loose(INT64, max(value.rank, 1) * value.room, 2)]
 
 
 RULES: Final[dict[str, Rule]] = {

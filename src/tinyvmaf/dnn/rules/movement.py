@@ -24,6 +24,7 @@ from tinyvmaf.dnn.rules.base import (
     like,
     required,
     tight,
+    unknown,
 )
 from tinyvmaf.dnn.values import Known, loose, picked
 
@@ -44,11 +45,21 @@ def _reshape(node: Node, inputs: Inputs, context: Context) -> Results:
     wanted = target.integers()
     if target.elements > MAX_RANK:
         raise Refusal(f"A tensor has at most {MAX_RANK} axes, but this one has {target.elements}", node.where)
-    if wanted is None or value.loose:
+    if wanted is None:
+        if value.loose or not value.elements:
+            raise unknown("the shape", node)  # nothing fits into every shape that has a length of 0
         return [loose(value.dtype, value.elements, target.elements)]
     zeros = flag(node, "allowzero", 0)
     if wanted.count(-1) > 1 or min(wanted, default=1) < -1 or (zeros and 0 in wanted and -1 in wanted):
         raise Refusal(f"Reshape cannot make the shape {wanted}", node.where)
+    if value.loose:
+        stated = product(d for d in wanted if d > 0)
+        most = value.room * stated if 0 in wanted else max(value.room, stated)
+        return [loose(value.dtype, most, len(wanted))]
+    return [_reshaped(value, wanted, zeros, node, context)]
+
+
+def _reshaped(value: Known, wanted: list[int], zeros: int, node: Node, context: Context) -> Known:
     dims = list(wanted)
     if not zeros:
         dims = [value.dims[i] if d == 0 and i < value.rank else d for i, d in enumerate(dims)]
@@ -57,14 +68,16 @@ def _reshape(node: Node, inputs: Inputs, context: Context) -> Results:
         dims[dims.index(-1)] = value.elements // rest if rest else 0
     if product(dims) != value.elements:
         context.misfit(f"Reshape keeps all elements, but {value.dims} does not make {wanted}", node.where)
-        return [loose(value.dtype, value.elements, len(dims))]
-    return [Known(value.dtype, dims, value.data, constant=value.constant)]
+        return loose(value.dtype, value.room, len(dims))
+    return Known(value.dtype, dims, value.data, constant=value.constant)
 
 
-def _axes(node: Node, inputs: Inputs) -> tuple[list[int] | None, bool]:
+def _axes(node: Node, inputs: Inputs, context: Context) -> tuple[list[int] | None, bool]:
     """Axes from the attribute or the second input, None where they are left out; and whether they are unknown."""
     stated, named = integer_list(node, "axes"), given(inputs, 1)
     check_axes(stated, named, node)
+    if context.opset < 11 and stated is not None and stated != sorted({abs(axis) for axis in stated}):
+        raise Fatal(f"{node.op} counts its axes in order from the front before opset 11, unlike {stated}", node.where)
     if stated is not None or named is None:
         return stated, False
     return named.integers(), named.data is None
@@ -72,23 +85,25 @@ def _axes(node: Node, inputs: Inputs) -> tuple[list[int] | None, bool]:
 
 def _squeeze(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
-    axes, unknown_axes = _axes(node, inputs)
+    axes, unknown_axes = _axes(node, inputs, context)
     if value.loose or unknown_axes:
-        return [loose(value.dtype, value.elements, max(value.rank - len(axes or ()), 0))]
-    if not axes:
+        return [loose(value.dtype, value.room, max(value.rank - len(axes or ()), 0))]
+    if axes == []:
+        raise Fatal("Squeeze names axes or leaves the list out, but here the list is empty", node.where)
+    if axes is None:
         gone = {i for i, length in enumerate(value.dims) if length == 1}
     else:
         gone = {axis_of(axis, value.rank, node) for axis in axes}
     if any(value.dims[i] != 1 for i in gone):
         context.misfit(f"Squeeze removes axes of length 1, but not all of {value.dims} are", node.where)
-        return [loose(value.dtype, value.elements, value.rank - len(gone))]
+        return [loose(value.dtype, value.room, value.rank - len(gone))]
     dims = [length for i, length in enumerate(value.dims) if i not in gone]
     return [Known(value.dtype, dims, value.data, constant=value.constant)]
 
 
 def _unsqueeze(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
-    axes, unknown_axes = _axes(node, inputs)
+    axes, unknown_axes = _axes(node, inputs, context)
     if axes is None and not unknown_axes:
         raise Refusal("Unsqueeze names the axes to insert", node.where)
     rank = value.rank + (required(inputs, 1, node).elements if axes is None else len(axes))
@@ -98,7 +113,7 @@ def _unsqueeze(node: Node, inputs: Inputs, context: Context) -> Results:
     if len(places) < len(axes or ()):
         raise Refusal("Unsqueeze names every axis once", node.where)
     if value.loose or axes is None:
-        return [loose(value.dtype, value.elements, rank)]
+        return [loose(value.dtype, value.room, rank)]
     rest = iter(value.dims)
     dims = [1 if i in places else next(rest) for i in range(rank)]
     return [Known(value.dtype, dims, value.data, constant=value.constant)]
@@ -128,7 +143,7 @@ def _flatten(node: Node, inputs: Inputs, context: Context) -> Results:
         raise Refusal(f"Flatten names axis {axis} of a tensor with {value.rank} axes", node.where)
     axis = axis + value.rank if axis < 0 else axis
     if value.loose:
-        return [loose(value.dtype, value.elements, 2)]
+        return [loose(value.dtype, value.room, 2)]
     return [Known(value.dtype, (product(value.dims[:axis]), product(value.dims[axis:])))]
 
 
@@ -136,13 +151,13 @@ def _concat(node: Node, inputs: Inputs, context: Context) -> Results:
     values = [value for value in inputs if value is not None]
     first = required(values, 0, node)
     axis = axis_of(integer(node, "axis", 0), first.rank, node)
-    total = sum(value.elements for value in values)
+    total = sum(value.room for value in values)
     if any(value.loose for value in values):
         return [loose(first.dtype, total, first.rank)]
     if any(value.rank != first.rank for value in values):
         raise Refusal("Concat joins tensors that have as many axes", node.where)
     if len({value.dims[:axis] + value.dims[axis + 1 :] for value in values}) > 1:
-        shapes = " and ".join(map(str, dict.fromkeys(value.dims for value in values)))
+        shapes = " and ".join(map(str, list(dict.fromkeys(value.dims for value in values))[:3]))
         context.misfit(f"Concat joins shapes that differ along axis {axis} only, not {shapes}", node.where)
     dims = [max(lengths) for lengths in zip(*(value.dims for value in values), strict=True)]
     dims[axis] = sum(value.dims[axis] for value in values)
@@ -160,15 +175,15 @@ def _split(node: Node, inputs: Inputs, context: Context) -> Results:
     named = given(inputs, 1)
     lengths = stated if stated is not None or named is None else named.integers()
     if value.loose or (named is not None and lengths is None):
-        return [loose(value.dtype, value.elements, value.rank) for _ in range(count)]
+        return [loose(value.dtype, value.room, value.rank) for _ in range(count)]
     axis = axis_of(integer(node, "axis", 0), value.rank, node)
     whole = value.dims[axis]
     if lengths is None:
         part = -(-whole // count)
-        lengths = [min(part, max(whole - i * part, 0)) for i in range(count)]
+        lengths = [part] * (count - 1) + [whole - part * (count - 1)]
     if min(lengths, default=0) < 0 or sum(lengths) != whole or len(lengths) != count:
         context.misfit(f"Split cuts {whole} into parts of that sum, but has {lengths}", node.where)
-        return [loose(value.dtype, value.elements, value.rank) for _ in range(count)]
+        return [loose(value.dtype, value.room, value.rank) for _ in range(count)]
     ends = list(itertools.accumulate(lengths))
     return [
         Known(
@@ -180,22 +195,31 @@ def _split(node: Node, inputs: Inputs, context: Context) -> Results:
 
 
 def _slice(node: Node, inputs: Inputs, context: Context) -> Results:
-    value = required(inputs, 0, node)
+    value, named = required(inputs, 0, node), [given(inputs, i) for i in range(1, 5)]
     if "starts" in node.attributes:
         numbers = [*(integer_list(node, name) for name in ("starts", "ends", "axes")), None]
     else:
-        named = [given(inputs, i) for i in range(1, 5)]
         for item in named:
             check_axes(None, item, node)
         numbers = [None if item is None else item.integers() for item in named]
         if any(item is not None and found is None for item, found in zip(named, numbers, strict=True)):
-            return [loose(value.dtype, value.elements, value.rank)]
+            return [loose(value.dtype, value.room, value.rank)]
     starts, ends, axes, steps = numbers
     if starts is None or ends is None:
         raise Refusal("Slice says where it starts and ends", node.where)
     if value.loose:
         return [like(value)]
-    return [_sliced(value, starts, ends, axes or list(range(len(starts))), steps or [1] * len(starts), node)]
+    result = _sliced(value, starts, ends, axes or list(range(len(starts))), steps or [1] * len(starts), node)
+    if "starts" in node.attributes or not _is_planned_otherwise(named):
+        return [result]
+    planned = _sliced(value, starts, ends, list(range(len(starts))), [1] * len(starts), node)
+    return [result if planned.dims == result.dims else loose(value.dtype, value.room, value.rank)]
+
+
+def _is_planned_otherwise(named: Sequence[Known | None]) -> bool:
+    """Whether the runtime may plan with the starts and ends of a slice, but without its axes or steps."""
+    is_planned = not any(value is not None and value.given for value in named[:2])
+    return is_planned and not all(value is None or value.constant for value in named[2:])
 
 
 def _sliced(value: Known, starts: list[int], ends: list[int], axes: list[int], steps: list[int], node: Node) -> Known:
@@ -204,6 +228,8 @@ def _sliced(value: Known, starts: list[int], ends: list[int], axes: list[int], s
         raise Refusal("Slice has one start, end and step other than 0 for each axis", node.where)
     for start, end, named, step in zip(starts, ends, axes, steps, strict=True):
         axis = axis_of(named, value.rank, node)
+        if step < 0 and end in _TO_THE_END:
+            raise Fatal(f"A Slice backwards along axis {axis} ends in front of its start, not at {end}", node.where)
         places[axis] = _span(start, end, step, value.dims[axis])
     return Known(value.dtype, [len(axis) for axis in places], picked(value, places))
 
@@ -212,8 +238,6 @@ def _span(start: int, end: int, step: int, length: int) -> range:
     """The places of a slice, by the runtime's rules, which are not Python's where a step leads backwards."""
     back = step < 0
     start = min(max(start + length if start < 0 else start, 0), length - back)
-    if end in _TO_THE_END:
-        return range(start, -1 if back else length, step)
     return range(start, min(max(end + length if end < 0 else end, -back), length), step)
 
 
@@ -221,7 +245,7 @@ def _gather(node: Node, inputs: Inputs, context: Context) -> Results:
     value, where = required(inputs, 0, node), required(inputs, 1, node)
     if value.loose or where.loose:
         rank = max(value.rank + where.rank - 1, 0)
-        return [loose(value.dtype, max(value.elements, 1) * max(where.elements, 1), rank)]
+        return [loose(value.dtype, value.room * where.room, rank)]
     axis = axis_of(integer(node, "axis", 0), value.rank, node)
     dims = (*value.dims[:axis], *where.dims, *value.dims[axis + 1 :])
     chosen, length = where.integers(), value.dims[axis]

@@ -38,6 +38,8 @@ _INT32 = 6
 _FAST: Final = frozenset((FLOAT, FLOAT16, 2, 3))
 _BATCH_BYTES: Final = 128
 """What the runtime notes down per matrix of a batch."""
+_EXACT: Final = 1 << 24
+"""The runtime multiplies whole numbers as real ones, which are exact up to here."""
 _FOLDS: Final[dict[str, Callable[[Sequence[Number]], Number]]] = {
     "ReduceMax": max,
     "ReduceMin": min,
@@ -53,16 +55,18 @@ def _reduce(node: Node, inputs: Inputs, context: Context) -> Results:
     if axes is None and named is not None:
         axes = named.integers()
         if axes is None:
-            return [loose(value.dtype, value.elements, value.rank)]
+            return [loose(value.dtype, value.room, value.rank)]
     if not axes and flag(node, "noop_with_empty_axes", 0):
         return [like(value)]
     if value.loose:
-        return [loose(value.dtype, value.elements, value.rank)]
+        return [loose(value.dtype, value.room, value.rank)]
     gone = {axis_of(axis, value.rank, node) for axis in axes or range(value.rank)}
     keep = flag(node, "keepdims", 1)
     dims = [1 if i in gone else length for i, length in enumerate(value.dims) if i not in gone or keep]
     fold = _FOLDS.get(node.op)
     whole = fold is not None and value.data and value.rank <= 1 and isinstance(value.data[0], int)
+    if node.op == "ReduceProd" and math.prod(max(abs(v), 1) for v in value.data or ()) > _EXACT:
+        return [Known(value.dtype, dims)]
     data = all_rounded([fold(value.data)], value.dtype) if whole and fold is not None and value.data else None
     return [Known(value.dtype, dims, data)]
 
@@ -71,7 +75,7 @@ def _arg(node: Node, inputs: Inputs, context: Context) -> Results:
     value = required(inputs, 0, node)
     context.work(value.elements)
     if value.loose:
-        return [loose(INT64, value.elements, value.rank)]
+        return [loose(INT64, value.room, value.rank)]
     gone, keep = axis_of(integer(node, "axis", 0), value.rank, node), flag(node, "keepdims", 1)
     return [Known(INT64, [1 if i == gone else d for i, d in enumerate(value.dims) if i != gone or keep])]
 
@@ -94,7 +98,7 @@ def _matmul(node: Node, inputs: Inputs, context: Context) -> Results:
     dtype = _INT32 if node.op == "MatMulInteger" else left.dtype
     if left.loose or right.loose:
         context.work(left.elements * right.elements * _slowness(left.dtype))
-        return [loose(dtype, left.elements * right.elements, max(left.rank, right.rank))]
+        return [loose(dtype, left.room * right.room, max(left.rank, right.rank))]
     if node.op == "MatMulInteger" and not left.elements * right.elements:
         raise Fatal(f"MatMulInteger takes matrices that are not empty, not {left.dims} and {right.dims}", node.where)
     if not left.rank or not right.rank:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from tinyvmaf.dnn.graph import (
     FLOAT,
     INT64,
@@ -11,7 +9,6 @@ from tinyvmaf.dnn.graph import (
     Node,
     Refusal,
     product,
-    shown,
 )
 from tinyvmaf.dnn.rules.base import (
     axis_of,
@@ -24,9 +21,10 @@ from tinyvmaf.dnn.rules.base import (
     required,
     text,
     tight,
-    unknown,
+    word,
 )
-from tinyvmaf.dnn.values import Known, rounded
+from tinyvmaf.dnn.rules.resize import resize
+from tinyvmaf.dnn.values import Known, loose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +55,10 @@ class _Window:
         self.dilations = self._numbers("dilations", [1] * axes, 1)
         self.pads = self._numbers("pads", [0] * 2 * axes, 0)
         self.auto = text(node, "auto_pad", "NOTSET")
+        self.is_trimmed = False
+        is_padded = "pads" in node.attributes and (self.auto != "VALID" or any(self.pads))
+        if self.auto != "NOTSET" and is_padded:
+            raise Fatal(f"{node.op} is padded by itself or by the numbers it states, not both", node.where)
         if not all(1 <= k <= _MAX_STEP for k in self.kernel):
             raise Refusal(f"A kernel has lengths of 1 and more, not {self.kernel}", node.where)
 
@@ -86,8 +88,11 @@ class _Window:
 
     def _result(self, axis: int, length: int) -> int:
         if self.auto in ("SAME_UPPER", "SAME_LOWER"):
-            if self.dilations[axis] != 1 and self.node.op in ("MaxPool", "AveragePool"):
-                raise Fatal(f"{self.node.op} is padded by itself or dilated, not both", self.node.where)
+            is_special = self.dilations[axis] != 1 or flag(self.node, "ceil_mode", 0)
+            if is_special and self.node.op in ("MaxPool", "AveragePool"):
+                raise Fatal(
+                    f"{self.node.op} is padded by itself, or dilated or rounded up, but not both", self.node.where
+                )
             return -(-length // self.strides[axis])
         pads = 0 if self.auto == "VALID" else self.pads[axis] + self.pads[axis + len(self.kernel)]
         span = length + pads - self.reach(axis)
@@ -95,9 +100,9 @@ class _Window:
         if not flag(self.node, "ceil_mode", 0):
             return span // stride + 1
         count = -(-span // stride) + 1
-        # A last window that would start in the padding behind the image is left out.
         before = 0 if self.auto == "VALID" else self.pads[axis]
-        return count - ((count - 1) * stride >= length + before)
+        self.is_trimmed = self.is_trimmed or (count - 1) * stride >= length + before
+        return count
 
 
 def _image(node: Node, inputs: Inputs, least: int = 3) -> Known:
@@ -147,18 +152,23 @@ def _conv_transpose(node: Node, inputs: Inputs, context: Context) -> Results:
         context.misfit(f"ConvTranspose takes {weights.dims[0]} channels, but has {image.dims[1]}", node.where)
     window = _Window(node, weights.dims[2:])
     extra = integer_list(node, "output_padding") or [0] * axes
-    lengths = integer_list(node, "output_shape")
     if len(extra) != axes or not all(0 <= v <= _MAX_STEP for v in extra):
         raise Refusal(f"output_padding of ConvTranspose are {axes} numbers from 0, not {extra[:20]}", node.where)
-    if lengths is None:
-        lengths = [_transposed(window, axis, length, extra[axis]) for axis, length in enumerate(image.dims[2:])]
-    lengths = lengths[-axes:]
+    stated = (integer_list(node, "output_shape") or [])[-axes:]
+    sizes = list(zip(range(axes), image.dims[2:], extra, strict=True))
+    lengths = stated or [_transposed(window, *size) for size in sizes]
+    planned = stated or [_planned(window, *size) for size in sizes]
     if len(lengths) != axes or min(lengths) < 0:
         raise Refusal(f"ConvTranspose cannot make an image of {lengths}", node.where)
+    if stated and any(a < b for a, b in zip(stated, image.dims[2:], strict=True)):
+        context.misfit(f"ConvTranspose makes images no smaller than {image.dims[2:]}, not {stated}", node.where)
     columns = product(weights.dims[1:]) * product(image.dims[2:])
     context.work(columns * image.dims[0] * image.dims[1])
     context.scratch(columns * groups * 4)
-    return [Known(image.dtype, (image.dims[0], weights.dims[1] * groups, *lengths))]
+    dims = (image.dims[0], weights.dims[1] * groups, *lengths)
+    if planned != lengths:
+        return [loose(image.dtype, product(map(max, dims, (0, 0, *planned))), len(dims))]
+    return [Known(image.dtype, dims)]
 
 
 def _transposed(window: _Window, axis: int, length: int, extra: int) -> int:
@@ -169,13 +179,24 @@ def _transposed(window: _Window, axis: int, length: int, extra: int) -> int:
     return whole if window.auto == "VALID" else whole - window.pads[axis] - window.pads[axis + len(window.kernel)]
 
 
+def _planned(window: _Window, axis: int, length: int, extra: int) -> int:
+    """The length that the runtime plans for, which need not be the one that it computes then."""
+    if window.auto not in ("SAME_UPPER", "SAME_LOWER"):
+        return _transposed(window, axis, length, extra)
+    whole = window.strides[axis] * (length - 1) + window.reach(axis) + extra
+    return whole - max(window.reach(axis) - window.strides[axis], 0)
+
+
 def _pool(node: Node, inputs: Inputs, context: Context) -> Results:
     image = _image(node, inputs)
     kernel = integer_list(node, "kernel_shape")
     if kernel is None or len(kernel) != image.rank - 2:
         raise Refusal(f"{node.op} states one kernel length per spatial axis", node.where)
-    dims = (*image.dims[:2], *_Window(node, kernel).results(image.dims[2:], context))
+    window = _Window(node, kernel)
+    dims = (*image.dims[:2], *window.results(image.dims[2:], context))
     context.work(product(dims) * product(kernel) * _WINDOW_WORK)
+    if window.is_trimmed:
+        return [loose(image.dtype, product(dims), len(dims)), loose(INT64, product(dims), len(dims))]
     return [Known(image.dtype, dims), Known(INT64, dims)]
 
 
@@ -190,7 +211,7 @@ def _pad(node: Node, inputs: Inputs, context: Context) -> Results:
     pads = integer_list(node, "pads") or integer_list(node, "paddings")
     if pads is None:
         pads = known_integers(given(inputs, 1), "the padding", node)
-    mode = _word(node, "mode", "constant", ("edge", "reflect", "wrap"))
+    mode = word(node, "mode", "constant", ("edge", "reflect", "wrap"))
     if mode != "constant" and not value.elements:
         context.misfit(f"Pad cannot repeat what is not there: {value.dims}", node.where)
     axes = list(range(value.rank))
@@ -204,66 +225,6 @@ def _pad(node: Node, inputs: Inputs, context: Context) -> Results:
     if min(dims, default=0) < 0:
         context.misfit(f"Pad cannot take {pads} away from {value.dims}", node.where)
     return [Known(value.dtype, [max(length, 0) for length in dims])]
-
-
-def _word(node: Node, name: str, usual: str, others: Sequence[str]) -> str:
-    """An attribute that is one of a few words."""
-    word = text(node, name, usual)
-    if word not in (usual, *others):
-        raise Refusal(f"{name} of {node.op} is {usual}, {' or '.join(others)}, not {shown(word)}", node.where)
-    return word
-
-
-def _resize(node: Node, inputs: Inputs, context: Context) -> Results:
-    value = tight(required(inputs, 0, node), node)
-    scales = given(inputs, 1 if context.opset < 11 else 2)
-    sizes = given(inputs, 3)
-    axes = [axis_of(axis, value.rank, node) for axis in integer_list(node, "axes") or range(value.rank)]
-    if sizes is not None and sizes.elements:
-        wanted = _fitted(known_integers(sizes, "the size", node), value, axes, node)
-    elif scales is not None and scales.data is not None:
-        spans = _spans(node, given(inputs, 1), len(axes))
-        wanted = [
-            _scaled(value.dims[axis], float(scale) * span)
-            for axis, scale, span in zip(axes, scales.data, spans, strict=False)
-        ]
-    else:
-        raise unknown("the scale", node)
-    if len(wanted) != len(axes) or min(wanted, default=0) < 0:
-        raise Refusal(f"Resize has one length for each of {len(axes)} axes, not {wanted[:20]}", node.where)
-    dims = list(value.dims)
-    for axis, length in zip(axes, wanted, strict=True):
-        dims[axis] = length
-    taps = 256 if _word(node, "mode", "nearest", ("linear", "cubic")) == "cubic" else 8
-    shrink = product(max(math.ceil(a / max(b, 1)), 1) for a, b in zip(value.dims, dims, strict=True))
-    context.work(product(dims) * taps * (shrink if flag(node, "antialias", 0) else 1))
-    context.scratch(product(map(max, value.dims, dims)) * 4 if flag(node, "antialias", 0) else 0)
-    return [Known(value.dtype, dims)]
-
-
-def _spans(node: Node, region: Known | None, axes: int) -> list[float]:
-    """How much of each axis is scaled: all of it unless the node cuts a region out."""
-    if text(node, "coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
-        return [1.0] * axes
-    if region is None or region.data is None or len(region.data) != 2 * axes:
-        raise unknown("the region", node)
-    starts, ends = region.data[:axes], region.data[axes:]
-    return [float(end) - float(start) for start, end in zip(starts, ends, strict=True)]
-
-
-def _scaled(length: int, scale: float) -> int:
-    exact = rounded(scale * length, 1) if math.isfinite(scale) and abs(scale) < 1e12 else None
-    return -1 if exact is None or scale <= 0 else int(exact)
-
-
-def _fitted(sizes: list[int], value: Known, axes: list[int], node: Node) -> list[int]:
-    """Lengths that keep the shape of the image where the node asks for that."""
-    policy = text(node, "keep_aspect_ratio_policy", "stretch")
-    if policy == "stretch" or len(sizes) != len(axes):
-        return sizes
-    ratios = [size / max(value.dims[axis], 1) for size, axis in zip(sizes, axes, strict=True)]
-    ratio = max(ratios) if policy == "not_smaller" else min(ratios)
-    return [math.floor(ratio * value.dims[axis] + 0.5) for axis in axes]
 
 
 def _grid_sample(node: Node, inputs: Inputs, context: Context) -> Results:
@@ -309,5 +270,5 @@ RULES: Final[dict[str, Rule]] = {
     "LayerNormalization": _normalise_layer,
     "MaxPool": _pool,
     "Pad": _pad,
-    "Resize": _resize,
+    "Resize": resize,
 }
