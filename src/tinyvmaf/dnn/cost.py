@@ -117,7 +117,12 @@ class Ledger:
         Raises:
             Unbounded: There have been too many looks; one follows eight numbers.
         """
-        self._step(node, sum(len(value.data) for value in values if value is not None and value.data) // 8)
+        count = 0
+        for value in values:
+            if value is not None and value.data:
+                count += len(value.data)
+        if count >= 8:
+            self._step(node, count // 8)
 
     def finish(self, node: Node, results: list[tuple[str, Known]], before: int, *, fixed: bool) -> None:
         """Count what a node gives.

@@ -34,6 +34,7 @@ from tinyvmaf.dnn.wire import (
     read_fields,
     skip_remarks,
     text,
+    texts,
 )
 
 TYPE_CHECKING = False
@@ -169,11 +170,11 @@ class _Parser:
             raise Refusal("A node must not name a device or an overload", where)
         skip_remarks(fields.get(9, []), self._budget)
         self._operators.add(op)
-        inputs = tuple(decoded(message(item)) for item in fields.get(1, []))
+        inputs = texts(fields, 1)
         for value in inputs:
             if value and value not in known and value not in outer:
                 raise Refusal(f"Input {shown(value)} is used before it is defined", where, "Sort the graph.")
-        outputs = tuple(decoded(message(item)) for item in fields.get(2, []))
+        outputs = texts(fields, 2)
         if not any(outputs):
             raise Refusal("A node has at least one output", where)
         scope = self._scope(op, len(inputs) + len(outputs), where, outer, known)
@@ -288,5 +289,5 @@ def _plain(kind: int, values: list[Value], name: str, where: str) -> Attribute:
     if kind == 2:
         return integers(values)[0]
     if kind == 3:
-        return decoded(message(values[0]))
+        return decoded(values[0])
     return tuple(floats(values)) if kind == 6 else tuple(integers(values))

@@ -14,14 +14,13 @@ import functools
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
+from tinyvmaf.dnn.record import record
 from tinyvmaf.errors import DeviceError, ModelError, UnknownNameError
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Provider:
     """One of ONNX Runtime's back ends on one kind of hardware.
 
@@ -78,7 +77,7 @@ _IDENTITY = bytes.fromhex(
 """An ONNX file that copies one float: enough to see whether a session attaches."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Hardware:
     """Settings that providers take as options of their own.
 
@@ -96,7 +95,7 @@ class Hardware:
 _DEFAULT = Hardware()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Attached:
     """A session and where it runs.
 
@@ -126,6 +125,8 @@ def parse_devices(text: str) -> tuple[str, ...]:
     names = tuple(part.strip().lower() for part in text.split(","))
     for name in names:
         if name not in DEVICES:
+            from difflib import get_close_matches
+
             close = get_close_matches(name, DEVICES, n=1)
             hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(DEVICES)}."
             raise UnknownNameError(f"There is no device {name!r}.", hint)

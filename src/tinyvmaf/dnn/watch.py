@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -108,22 +107,26 @@ def interruptible(call: Callable[[], T], stop: Callable[[], None]) -> T:
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
-    result: Future[T] = Future()
+    results: list[T] = []
+    failures: list[BaseException] = []
 
     def work() -> None:
         try:
-            result.set_result(call())
+            results.append(call())
         except BaseException as error:
-            result.set_exception(error)
+            failures.append(error)
 
     thread = threading.Thread(target=work, name="tinyvmaf-run", daemon=True)
     thread.start()
     try:
-        return result.result()
+        thread.join()
     except BaseException:
         stop()
         thread.join()
         raise
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 _watchdog = _Watchdog()

@@ -270,10 +270,12 @@ def integer(fields: Fields, number: int) -> int:
     Raises:
         WireError: It is no number.
     """
-    value = fields.get(number, [0])[0]
+    if number not in fields:
+        return 0
+    value = fields[number][0]
     if not isinstance(value, int):
         raise WireError(f"field {number} is not a number")
-    return signed(value)
+    return value if value < _SIGN else value - _WRAP
 
 
 def message(value: Value) -> memoryview:
@@ -293,15 +295,26 @@ def text(fields: Fields, number: int) -> str:
     Raises:
         WireError: It is too long or no UTF-8.
     """
-    return decoded(message(fields[number][0])) if number in fields else ""
+    return decoded(fields[number][0]) if number in fields else ""
 
 
-def decoded(value: memoryview) -> str:
+def texts(fields: Fields, number: int) -> tuple[str, ...]:
+    """A repeated field of names.
+
+    Raises:
+        WireError: One is too long or no UTF-8.
+    """
+    return tuple([decoded(value) for value in fields[number]]) if number in fields else ()
+
+
+def decoded(value: Value) -> str:
     """Bytes as a name.
 
     Raises:
-        WireError: They are too many or no UTF-8.
+        WireError: It is a number, or they are too many or no UTF-8.
     """
+    if isinstance(value, int):
+        raise WireError("a number stands where a name belongs")
     if len(value) > MAX_NAME:
         raise WireError(f"a name is {len(value)} bytes long")
     try:

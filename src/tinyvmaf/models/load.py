@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from tinyvmaf.dnn.record import record
 from tinyvmaf.errors import IntegrityError, ModelError, UsageError
 from tinyvmaf.models import paths, registry, schema
 from tinyvmaf.models.registry import Entry
@@ -110,7 +111,7 @@ def load(
     return replace(file, verified=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class _Place:
     """Where a model's files lie, and what is pinned of them: empty hashes pin nothing, and only a path has none."""
 

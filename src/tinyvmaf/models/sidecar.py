@@ -12,16 +12,16 @@ for people and are left alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from tinyvmaf.dnn.record import record
 from tinyvmaf.errors import ContractError, ModelError
 from tinyvmaf.models import schema
 
 Numbers: TypeAlias = tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Frame:
     """What a graph that reads pictures wants of them.
 
@@ -49,7 +49,7 @@ class Frame:
         return 3 if self.colour == "rgb" else 1
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Sidecar:
     """What is said of a graph. What nobody said is empty, or None.
 
