@@ -3,8 +3,8 @@
 
 A check is a whole process, `tinyvmaf models check` on a clean 10 MB model, in turns with `python -c pass`. Opening is
 compared with a bare `onnxruntime.InferenceSession` of the same file: whole processes in turns, imports included; the
-first opening of a process that has imported both; and later ones. Runs are of one row of six features, where overhead
-shows most.
+first opening of a process that has imported both; and later ones, also of the models that were pulled here. Runs are of
+one row of six features, where overhead shows most.
 """
 
 from __future__ import annotations
@@ -60,25 +60,28 @@ WARM = """
 import json, sys, time
 import numpy, onnxruntime
 from tinyvmaf import dnn
-file, opens, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-ways = {"bare": lambda: onnxruntime.InferenceSession(file), "ours": lambda: dnn.open_session("vmaf_tiny")}
-found = {f"{name} {what}": [] for name in ways for what in ("open", "run")}
+name, file, opens, calls = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+ways = {"bare": lambda: onnxruntime.InferenceSession(file), "ours": lambda: dnn.open_session(name)}
+found = {f"{kind} {what}": [] for kind in ways for what in ("open", "run")}
 for turn in range(opens + 1):
-    for name, way in ways.items():
+    for kind, way in ways.items():
         start = time.perf_counter()
         session = way()
         if turn:
-            found[f"{name} open"].append(time.perf_counter() - start)
+            found[f"{kind} open"].append(time.perf_counter() - start)
+if not calls:
+    json.dump(found, sys.stdout)
+    sys.exit()
 row = numpy.array([[0.96, 0.5, 0.85, 0.92, 0.95, 4]], numpy.float32)
-both = {name: way() for name, way in ways.items()}
+both = {kind: way() for kind, way in ways.items()}
 runs = {"bare": lambda: both["bare"].run(None, {"features": row}), "ours": lambda: both["ours"].run({"features": row})}
 for turn in range(21):
-    for name, once in runs.items():
+    for kind, once in runs.items():
         start = time.perf_counter()
         for _ in range(calls):
             once()
         if turn:
-            found[f"{name} run"].append((time.perf_counter() - start) / calls)
+            found[f"{kind} run"].append((time.perf_counter() - start) / calls)
 json.dump(found, sys.stdout)
 """
 
@@ -98,13 +101,14 @@ def main() -> None:
     python = [sys.executable, "-c"]
     opened = in_turns([[*python, BARE, model], [*python, OURS]], options.runs)
     first = [[float(run([*python, FIRST, *words])) for _ in range(options.runs)] for words in ([model], [])]
-    warm = json.loads(run([*python, WARM, model, str(2 * options.runs), str(options.calls)]))
+    warm = reopened("vmaf_tiny", model, 2 * options.runs, options.calls)
     rows = [
         row(f"`tinyvmaf models check`, {size:.1f} MB, beyond `python -c pass`: CPU ms", *cpu(checks), CHECK_BAR),
         row("opening `vmaf_tiny`, fresh process: wall ms", *wall(opened), OPEN_BAR),
         row("the first opening in a process, imports left out: wall ms", *first, OPEN_BAR),
         row("opening it again, warm: wall ms", warm["bare open"], warm["ours open"], OPEN_BAR),
-        row("one run on one row: wall ms", warm["bare run"], warm["ours run"], None, 3),
+        *(stored_row(name, file, 2 * options.runs) for name, file in stored_models().items()),
+        row("one run of `vmaf_tiny` on one row: wall ms", warm["bare run"], warm["ours run"], None, 3),
     ]
     head = ("what", "without", "with", "added", "bar")
     note = "Added is the difference of the medians."
@@ -119,6 +123,28 @@ def packaged_model() -> Path:
     from tinyvmaf.models.registry import data_folder
 
     return data_folder() / "vmaf_tiny.onnx"
+
+
+def stored_models() -> dict[str, Path]:
+    """The models that were pulled on this machine: name to file."""
+    from tinyvmaf.models.paths import store_folder
+    from tinyvmaf.models.registry import stored_ids
+
+    files = {name: store_folder() / f"{name}.onnx" for name in stored_ids()}
+    return {name: file for name, file in files.items() if file.exists()}
+
+
+def stored_row(name: str, file: Path, opens: int) -> list[str]:
+    """What opening a larger model costs: its bytes are hashed, and its nodes checked."""
+    again = reopened(name, str(file), opens, 0)
+    what = f"opening `{name}`, {file.stat().st_size / 1e6:.1f} MB, warm: wall ms"
+    return row(what, again["bare open"], again["ours open"], None)
+
+
+def reopened(name: str, file: str, opens: int, calls: int) -> dict[str, list[float]]:
+    """Seconds of every opening and run in one process, with and without us."""
+    found: dict[str, list[float]] = json.loads(run([sys.executable, "-c", WARM, name, file, str(opens), str(calls)]))
+    return found
 
 
 def in_turns(commands: Sequence[list[str]], runs: int) -> list[list[Cost]]:

@@ -108,7 +108,7 @@ class Ledger:
         Raises:
             Unbounded: There have been too many looks.
         """
-        self._step(node, 1 + max(len(node.inputs) + 2 * len(node.outputs) - 4, 0) // 4)
+        self._step(node, 1 + max(len(node.inputs) + 2 * len(node.outputs) - 4, 0) // 3)
         self.work(NODE_WORK)
 
     def follow(self, node: Node, values: Iterable[Known | None]) -> None:

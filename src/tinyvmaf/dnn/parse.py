@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 _MAX_ENDS: Final = 1024
+_SHORT: Final = 128
 _SUBGRAPHS: Final = {"If": {"then_branch", "else_branch"}, "Loop": {"body"}}
 
 
@@ -70,6 +71,7 @@ class _Parser:
         self._budget = Budget(limits.fields)
         self._operators: set[str] = set()
         self._nodes = self._loops = self._parameters = self._bytes = 0
+        self._seen: dict[bytes, tuple[str, Attribute, int]] = {}
 
     def model(self, data: memoryview) -> Model:
         fields = read_fields(data, "ModelProto", self._budget)
@@ -201,16 +203,35 @@ class _Parser:
     ) -> dict[str, Attribute]:
         found: dict[str, Attribute] = {}
         for item in messages:
-            fields = read_fields(message(item), "AttributeProto", self._budget)
-            name = text(fields, 1)
+            data = message(item)
+            name, value = self._seen_before(data) or self._attribute(data, op, where, depth, scope)
             if not name or name in found:
                 raise Refusal(f"Every attribute has a name of its own, but one is {shown(name)}", where)
-            found[name] = self._attribute(name, fields, op, where, depth, scope)
+            found[name] = value
         return found
 
+    def _seen_before(self, data: memoryview) -> tuple[str, Attribute] | None:
+        """An attribute of the very same bytes, at the same cost: nodes of a network are much alike."""
+        if len(data) > _SHORT or bytes(data) not in self._seen:
+            return None
+        name, value, cost = self._seen[bytes(data)]
+        self._budget.spend(cost)
+        if isinstance(value, Tensor):
+            self._count(value)
+        return name, value
+
     def _attribute(
-        self, name: str, fields: Fields, op: str, where: str, depth: int, scope: frozenset[str]
-    ) -> Attribute:
+        self, data: memoryview, op: str, where: str, depth: int, scope: frozenset[str]
+    ) -> tuple[str, Attribute]:
+        before = self._budget.fields
+        fields = read_fields(data, "AttributeProto", self._budget)
+        name = text(fields, 1)
+        value = self._value(name, fields, op, where, depth, scope)
+        if len(data) <= _SHORT and not isinstance(value, Graph):
+            self._seen[bytes(data)] = name, value, before - self._budget.fields
+        return name, value
+
+    def _value(self, name: str, fields: Fields, op: str, where: str, depth: int, scope: frozenset[str]) -> Attribute:
         kind = integer(fields, 20)
         number = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8}.get(kind)
         if number is None:
@@ -268,9 +289,12 @@ class _Parser:
 
     def _tensor(self, data: memoryview, where: str) -> Tensor:
         tensor = read_tensor(data, where, self._budget, self._limits.tensor_elements)
+        self._count(tensor)
+        return tensor
+
+    def _count(self, tensor: Tensor) -> None:
         self._parameters += tensor.elements
         self._bytes += byte_count(tensor.dtype, tensor.elements)
-        return tensor
 
 
 def _define(node: Node, known: set[str], outer: frozenset[str]) -> None:

@@ -313,10 +313,8 @@ def decoded(value: Value) -> str:
     Raises:
         WireError: It is a number, or they are too many or no UTF-8.
     """
-    if isinstance(value, int):
-        raise WireError("a number stands where a name belongs")
-    if len(value) > MAX_NAME:
-        raise WireError(f"a name is {len(value)} bytes long")
+    if isinstance(value, int) or len(value) > MAX_NAME:
+        raise WireError(f"a name is no number, and at most {MAX_NAME} bytes long")
     try:
         return str(value, "utf-8")
     except UnicodeDecodeError as error:
