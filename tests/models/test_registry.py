@@ -13,6 +13,7 @@ import pytest
 
 from tinyvmaf.errors import IntegrityError, MissingExtraError, ModelError, UnknownNameError
 from tinyvmaf.models import load, paths, register, registry, schema
+from tinyvmaf.models.recipes import RECIPES
 
 FORK = Path(__file__).resolve().parents[3] / "shared" / "models" / "fork_reference" / "fork_registry.json"
 SHA = "0123456789abcdef" * 4
@@ -359,8 +360,6 @@ def test_unknown_names_name_the_nearest(folder, store):
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        ("vmaf_b_v0.6.3", "models pull vmaf_b_v0.6.3"),
-        ("vmaf_4k_v0.6.1neg", "models pull"),
         ("vmaf_float_v0.6.1", "float features"),
         ("vmaf_float_b_v0.6.3", "float features"),
         ("vmaf_v1.0.16_3d0h", "cambi"),
@@ -370,6 +369,12 @@ def test_unknown_names_name_the_nearest(folder, store):
 def test_versions_that_cannot_be_had_say_why(version, reason):
     with pytest.raises(UnknownNameError, match=f"not available.*{reason}"):
         registry.find(version)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_model_that_can_be_pulled_says_so(name, folder):
+    with pytest.raises(UnknownNameError, match=f"{name} is not here yet. Run: tinyvmaf models pull {name}"):
+        registry.find(name)
 
 
 @pytest.mark.parametrize("version", registry.NETFLIX_SHA256)

@@ -13,7 +13,6 @@ import logging
 import os
 import re
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,12 +30,10 @@ NETFLIX_SHA256: dict[str, str] = {
 }
 """Netflix's models that score here by version name, and the only bytes that we take for them."""
 
-_BY_PULL = "it is not carried by any package we depend on; tinyvmaf models pull {} fetches it"
 _FLOAT = "it reads libvmaf's float features, and tinyvmaf computes the integer ones"
 _V1 = "it reads cambi, speed_chroma_uv, adm3 and motion3, which tinyvmaf does not have"
 
 UNAVAILABLE: dict[str, str] = {
-    **{name: _BY_PULL.format(name) for name in ("vmaf_b_v0.6.3", "vmaf_4k_v0.6.1neg")},
     **{f"vmaf_float_{name}": _FLOAT for name in ("v0.6.1", "v0.6.1neg", "b_v0.6.3", "4k_v0.6.1")},
     **{
         f"vmaf_v1.0.16_{rate}{view}": _V1
@@ -327,7 +324,11 @@ def find(model_id: str) -> Entry:
         return own[model_id]
     if is_id(model_id) and (paths.store_folder() / f"{model_id}{ENTRY}").exists():
         return _stored(model_id)
+    from tinyvmaf.models.recipes import RECIPES
+
     hint = _known(model_id, [*NETFLIX_SHA256, *own, *stored_ids()])
+    if model_id in RECIPES:
+        raise UnknownNameError(f"The model {model_id} is not here yet.", f"Run: tinyvmaf models pull {model_id}")
     if model_id in UNAVAILABLE:
         raise UnknownNameError(f"Model version {model_id} is not available: {UNAVAILABLE[model_id]}.", hint)
     raise UnknownNameError(f"There is no model {model_id!r}.", hint)
@@ -342,6 +343,8 @@ def _netflix(version: str) -> Entry:
 
 
 def _known(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(name, known, n=1)
     lead = f"Did you mean {close[0]}? " if close else ""
     return f"{lead}There are: {', '.join(known)}, or a file by its path."
