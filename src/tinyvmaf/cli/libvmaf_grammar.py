@@ -22,8 +22,12 @@ FEATURES: dict[str, str] = {
     "float_ms_ssim": "ms_ssim",
     "ssim": "ssim",
     "ms_ssim": "ms_ssim",
+    "lpips": "lpips_sq",
+    "lpips_sq": "lpips_sq",
+    "lpips_alex": "lpips_alex",
+    "dists": "dists",
 }
-"""Feature name on libvmaf's command line to our feature."""
+"""Feature name on the command line, libvmaf's where it has one, to our feature."""
 
 MISSING_FEATURES = frozenset(
     """

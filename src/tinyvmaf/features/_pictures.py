@@ -44,7 +44,7 @@ class PictureModel(Feature):
 
     provides: ClassVar[tuple[str, ...]] = ()
     minimum_size = 1
-    higher_is_better = None
+    higher_is_better: ClassVar[bool | None] = None
 
     def __init__(self, session: ModelSession, name: str) -> None:
         """Find out what the graph takes.
@@ -59,6 +59,9 @@ class PictureModel(Feature):
         super().__init__()
         self.name = name  # type: ignore[misc]  # one class, as many features as there are models
         self.provides = (name,)  # type: ignore[misc]
+        self._attach(session)
+
+    def _attach(self, session: ModelSession) -> None:
         self.session = session
         self._contract = _contract(session)
         self._ports = _ordered(session.inputs)
@@ -72,11 +75,6 @@ class PictureModel(Feature):
         """Equal for two features on the same file."""
         return self.name, self.session.file.sha256
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The name."""
-        return self.provides
-
     def inputs(self, pair: FramePair) -> dict[str, Image]:
         """What the graph takes of a pair.
 
@@ -87,7 +85,12 @@ class PictureModel(Feature):
             Input name to (1, C, H, W) samples, before standardisation by the sidecar.
         """
         frames = (pair.reference, pair.distorted) if self.kind == "fr" else (pair.distorted,)
-        return {p.name: self._image(frame, pair.colour, p) for p, frame in zip(self._ports, frames, strict=True)}
+        colour = self.colour(pair)
+        return {p.name: self._image(frame, colour, p) for p, frame in zip(self._ports, frames, strict=True)}
+
+    def colour(self, pair: FramePair) -> Colour:
+        """How the code values of a pair become colours."""
+        return pair.colour
 
     def stop(self) -> None:
         """End the run that goes on."""

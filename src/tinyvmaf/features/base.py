@@ -16,7 +16,7 @@ from tinyvmaf.errors import UnknownNameError, UsageError
 from tinyvmaf.video.frame import FramePair
 
 Column: TypeAlias = npt.NDArray[np.float64]
-OptionValue: TypeAlias = bool | int | float
+OptionValue: TypeAlias = bool | int | float | str
 Partial: TypeAlias = Any
 """A few numbers that one feature takes from one frame pair; only that feature knows their meaning."""
 
@@ -30,10 +30,11 @@ class Option:
     Attributes:
         name: The name users type.
         default: Its value when nothing is said; its type is the option's type.
-        low: Smallest value allowed.
-        high: Largest value allowed.
+        low: Smallest number allowed.
+        high: Largest number allowed.
         alias: Short name that a log key ends in when the value is not the default; None where libvmaf adds nothing.
         help: One line for the reference page.
+        choices: The texts allowed; any where there are none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Option:
     high: float = float("inf")
     alias: str | None = None
     help: str = ""
+    choices: tuple[str, ...] = ()
 
     def parse(self, value: str | OptionValue, feature: str) -> OptionValue:
         """Turn what the user typed into a checked value of the option's type.
@@ -54,8 +56,10 @@ class Option:
             The value.
 
         Raises:
-            UsageError: It does not parse or lies outside low .. high.
+            UsageError: It does not parse, lies outside low .. high, or is none of the choices.
         """
+        if isinstance(self.default, str):
+            return self._chosen(str(value), feature)
         try:
             parsed = self._convert(value)
         except (KeyError, ValueError) as error:
@@ -68,10 +72,17 @@ class Option:
             )
         return parsed
 
-    def _convert(self, value: str | OptionValue) -> OptionValue:
+    def _chosen(self, value: str, feature: str) -> str:
+        if self.choices and value not in self.choices:
+            raise UsageError(
+                f"Option {self.name} of feature {feature} is one of {', '.join(self.choices)}, not {value!r}."
+            )
+        return value
+
+    def _convert(self, value: str | OptionValue) -> bool | int | float:
         if isinstance(self.default, bool):
             return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
-        return type(self.default)(value)
+        return int(value) if isinstance(self.default, int) else float(value)
 
 
 class Feature(ABC):

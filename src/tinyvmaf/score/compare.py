@@ -249,7 +249,8 @@ def _wanted(models: Sequence[NamedModel], extra: Sequence[Feature]) -> list[Feat
 
 def _check_names(models: Sequence[NamedModel], features: Sequence[Feature]) -> None:
     by_name: dict[str, NamedModel] = {}
-    keys = [key for feature in features if not isinstance(feature, PictureModel) for key in feature.keys]
+    own = [feature for model in models for feature in model.features]
+    keys = [key for feature in features if feature not in own for key in feature.keys]
     for model in models:
         name = model.name
         if name in by_name:

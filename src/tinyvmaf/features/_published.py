@@ -1,0 +1,69 @@
+"""Published networks as features: one file each, with weights that are pulled or given by path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar, Final
+
+from tinyvmaf.errors import UsageError
+from tinyvmaf.features._pictures import PictureModel
+from tinyvmaf.features.base import Feature, Option, OptionValue
+from tinyvmaf.models.load import load
+from tinyvmaf.models.runtime import DnnConfig
+from tinyvmaf.video.frame import Colour, FramePair
+
+MATRICES: Final = {"auto": None, "bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
+"""What users type -> FFmpeg's name of a YUV matrix."""
+
+OPTIONS: Final = (
+    Option("model_path", "", help="the ONNX file, in place of the model that was pulled"),
+    Option("matrix", "auto", choices=tuple(MATRICES), help="YUV matrix; auto takes what the video states"),
+    Option("range", "auto", choices=("auto", "limited", "full"), help="range of the samples, likewise"),
+    Option("device", "auto", help="where to run: a device, or several in order of preference"),
+    Option("threads", 0, low=0, high=64, help="threads of the network, 0 for a number that suits it"),
+)
+
+
+class PublishedNetwork(PictureModel):
+    """A network from pictures to one number per frame.
+
+    Both frames become RGB first: code values are scaled by their range, chroma is interpolated linearly from its
+    left-sited positions, and the matrix is the one that the video states, or that its height suggests. Transfer
+    functions are left as they are; the networks were trained on pictures with a common display gamma.
+
+    Attributes:
+        model: Id of the model.
+        environment: Variable that holds a path where `model_path` says nothing.
+    """
+
+    model: ClassVar[str]
+    environment: ClassVar[str]
+    options = OPTIONS
+    identity = Feature.identity
+
+    def __init__(self, **options: str | OptionValue) -> None:
+        """Check the options and open the network.
+
+        Args:
+            options: Values by option name; text is parsed.
+
+        Raises:
+            UnknownNameError: There is no such option, or the model is not here.
+            UsageError: A value of the wrong type or out of range.
+            TinyVmafError: The model cannot be used; see `tinyvmaf.models.runtime.DnnConfig.open`.
+        """
+        Feature.__init__(self, **options)
+        path = str(self.values["model_path"]) or os.environ.get(self.environment, "")
+        if path and not os.path.isfile(path):
+            raise UsageError(
+                f"Option model_path of feature {self.name} is a file, but there is none at {path!r}.",
+                f"Correct it or the variable {self.environment}; without both the model that was pulled is taken.",
+            )
+        config = DnnConfig(device=str(self.values["device"]), threads=int(self.values["threads"]))
+        self._attach(config.open(load(Path(path) if path else self.model)))
+
+    def colour(self, pair: FramePair) -> Colour:
+        """What the options say, else what the video states."""
+        matrix, span = MATRICES[str(self.values["matrix"])], self.values["range"]
+        return Colour(matrix or pair.colour.matrix, pair.colour.range if span == "auto" else span)  # type: ignore[arg-type]
