@@ -11,7 +11,7 @@ from hostile.build import BOOL, FLOAT, INT64, Net
 from tinyvmaf.dnn import guard
 from tinyvmaf.dnn.assumed import stand_in_values, start_values
 from tinyvmaf.dnn.budget import RULES, _look_up
-from tinyvmaf.dnn.cost import ELEMENT_WORK, NODE_WORK
+from tinyvmaf.dnn.cost import ELEMENT_WORK, NODE_WORK, PACKING_WORK
 from tinyvmaf.dnn.values import Known
 from tinyvmaf.errors import ContractError, RunLimitError
 
@@ -92,6 +92,15 @@ def test_a_state_that_grows_is_followed_round_by_round():
     found = report(net.done(net.loop(net.const(5), grow, net.x, cond=net.const(True)), shape=None))
     assert found.output_shapes == ((1, 3, 48, 8),)
     assert (5 + 6) * BYTES < found.peak_bytes < (5 + 6) * BYTES + 64  # the last round and its start
+
+
+def test_a_weight_that_is_packed_while_opening_counts_once_per_node():
+    net = Net(shape=(1, 4))
+    weight = net.const([[1.0] * 4] * 4)
+    grow = lambda inner, _i, state: [inner.op("Concat", state, inner.op("MatMul", net.x, weight), axis=0)]  # noqa: E731
+    data = net.done(net.loop(net.const(5), grow, net.x), shape=None)
+    assert guard.check(data, guard.Limits(opening_work=16 * PACKING_WORK)).accepted
+    assert "Constants are computed" in reason(data, opening_work=16 * PACKING_WORK - 1)
 
 
 def test_a_loop_whose_condition_is_a_constant_has_a_known_end():

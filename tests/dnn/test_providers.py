@@ -71,7 +71,12 @@ def test_names_are_read_whatever_their_case():
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("cdua", "Did you mean cuda?"), ("cpu,openvin", "Did you mean openvino?"), ("xyz", "There are: auto, cpu,")],
+    [
+        ("cdua", "Did you mean cuda?"),
+        ("cpu,openvin", "Did you mean openvino?"),
+        ("gpu", "cuda or openvino-gpu?"),
+        ("xyz", "There are: auto, cpu,"),
+    ],
 )
 def test_unknown_names_are_refused(text, hint):
     with pytest.raises(UnknownNameError) as caught:

@@ -404,6 +404,7 @@ REFUSALS = [
     ("Add", [X], {}, "has two inputs"),
     ("Add", [Known(1, (1,) * 17), X], {}, "at most 16 axes"),
     ("Div", [Known(7, (2,)), UNKNOWN], {}, "divisor of Div is computed"),
+    ("Mod", [Known(7, (2,)), Known(0, (2,))], {}, "divisor of Mod is computed"),
     ("Clip", [X, Known(1, (2,))], {}, "single numbers as bounds"),
     ("Cast", [X], {"to": 99}, "type 99"),
     ("Flatten", [X], {"axis": 1.5}, "whole number"),

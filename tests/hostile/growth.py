@@ -278,7 +278,7 @@ def loop_body_declares_a_fixed_state_that_doubles() -> bytes:
     return net.sink(net.op("Loop", net.const(40), "", net.const([1.0]), body=inner))
 
 
-@ATTACKS.add("size|shape")
+@ATTACKS.add("stated once")
 def input_declared_twice_with_two_shapes() -> bytes:
     net = Net()
     net.value_info.append(helper.make_tensor_value_info("x", FLOAT, [1]))

@@ -6,7 +6,7 @@ import functools
 
 from onnx import helper
 
-from hostile.build import FLOAT, INT64, Net, Shelf, f, port, raw_graph, raw_model, raw_node
+from hostile.build import BOOL, FLOAT, INT64, Net, Shelf, f, port, raw_graph, raw_model, raw_node
 
 ATTACKS = Shelf("opening")
 LONG = 1 << 26
@@ -44,6 +44,32 @@ def constants_that_take_long_to_compute() -> bytes:
     for _ in range(8):
         plane = net.op("MatMul", plane, plane)
     return net.sink(plane)
+
+
+def _decided_while_opening(opset: int, other: str) -> bytes:
+    """A branch that follows from constants, though by more arithmetic than anybody but the runtime does."""
+    net = Net(opset)
+    cond = net.op("Greater", net.op("Exp", net.const(1.0)), net.const(0.0), kind=BOOL)
+    value = net.branch(cond, lambda way: way.op("Neg", way.const(1.0)), lambda way: way.op(other, net.x, keepdims=0))
+    for _ in range(16):
+        value = net.op("ReduceMax", net.op("Expand", value, net.const([1 << 26])), keepdims=0)
+    return net.sink(value)
+
+
+for _opset in (10, 17):
+    ATTACKS.put(
+        f"planes_of_a_branch_decided_while_opening_{_opset}", "size",
+        functools.partial(_decided_while_opening, _opset, "ReduceMax"),
+    )  # fmt: skip
+
+
+@ATTACKS.add("work")
+def one_weight_packed_for_many_nodes() -> bytes:
+    net = Net(shape=(1, 2048))
+    weight, value = net.zeros(2048, 2048), net.x
+    for _ in range(80):
+        value = net.op("MatMul", value, weight)
+    return net.done(value)
 
 
 @ATTACKS.add("perm|axes")

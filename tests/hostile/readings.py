@@ -215,3 +215,13 @@ def stated_shape_of_a_state_is_wrong() -> bytes:
     go, state = body.takes("go", BOOL, []), body.takes("state", FLOAT, [LONG])
     inner = body.graph(body.op("Identity", go), body.op("Add", state, _planes(body, state)))
     return net.done(net.op("Loop", net.const(2), "", net.x, body=inner, kind=FLOAT), shape=None)
+
+
+@ATTACKS.add("stated once")
+def shape_of_a_value_stated_in_two_ways() -> bytes:
+    net = Net(shape=["N"])
+    value = net.op("Mul", net.x, net.const([2.0]))
+    _claimed(net, value, LONG)
+    plane = _planes(net, value)
+    net.value_info.append(helper.make_tensor_value_info(value, FLOAT, ["N"]))
+    return net.done(plane, shape=None)

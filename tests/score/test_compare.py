@@ -122,7 +122,7 @@ def test_threads_do_not_change_a_bit(clips, threads):
         ({"models": (MODEL, MODEL)}, "'vmaf' is used twice"),
         ({"models": "vmfa"}, "no model 'vmfa'"),
         ({"models": "vmaf_v0.6.1ng"}, "Did you mean vmaf_v0.6.1neg"),
-        ({"models": "vmaf_b_v0.6.3"}, "not available"),
+        ({"models": "vmaf_b_v0.6.3"}, "models pull vmaf_b_v0.6.3"),
         ({"features": "pnsr"}, "Did you mean psnr"),
         ({"bits": 7}, "8 to 16"),
     ],

@@ -14,12 +14,14 @@ from clips import degrade, natural, pairs
 from tinyvmaf import _catalogue
 from tinyvmaf.errors import MismatchError, UnknownNameError, UsageError
 from tinyvmaf.features.base import Feature, Option
+from tinyvmaf.models.recipes import RECIPES
 from tinyvmaf.score import pipeline
 from tinyvmaf.score.model import ModelInput
 from tinyvmaf.score.pipeline import input_key, make_feature, measure, needed_features
 from tinyvmaf.video.frame import Frame, FramePair
 
-FEATURES = _catalogue.names("tinyvmaf.features")
+FEATURES = [name for name in _catalogue.names("tinyvmaf.features") if name not in RECIPES]
+"""Those that need no weights."""
 
 
 class Number(Feature):

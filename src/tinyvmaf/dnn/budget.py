@@ -46,6 +46,9 @@ CONTROL: Final = frozenset(("If", "Loop"))
 _FROM_SHAPES: Final = frozenset(("Shape", "Size"))
 """What the runtime computes while it opens a model with fixed sizes."""
 
+_PACKED: Final = frozenset(("Conv", "ConvInteger", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger"))
+"""Operators whose constant weights the runtime rearranges while it opens a model, for each of them anew."""
+
 REARRANGING: Final = frozenset(("Concat", "Flatten", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"))
 """Operators that give no more elements than they get: one that does not suit a stand-in can be passed over."""
 
@@ -97,6 +100,7 @@ class _Walk:
         self._limits = limits
         self._stand_ins, self._tolerant = tolerant, int(tolerant)
         self._last_uses: dict[int, list[list[str]]] = {}
+        self._held: dict[int, dict[str, Known]] = {}
 
     def misfit(self, text: str, where: str) -> None:
         self.misfits = self.misfits or f"{text} (in {where})"
@@ -104,10 +108,8 @@ class _Walk:
     def graph(self, graph: Graph, scopes: list[dict[str, Known]]) -> list[Known]:
         """Walk a graph; the last scope holds its inputs. Return its outputs."""
         local = scopes[-1]
-        for name, tensor in graph.constants.items():
-            constant = name not in graph.defaults
-            local[name] = Known(tensor.dtype, tensor.dims, tensor.data, constant=constant)
-            local[name].fixed = True  # of old files the runtime takes even those as constants that a caller may replace
+        scopes = [*scopes[:-1], self._constants(graph), local]
+        self.ledger.look(len(graph.inputs) + len(graph.outputs), graph.where)
         made: dict[str, int] = {}
         for node, gone in zip(graph.nodes, self._frees(graph), strict=True):
             for name, value in self._node(node, scopes):
@@ -118,6 +120,17 @@ class _Walk:
                 self.ledger.live -= made.pop(name, 0)
         self.ledger.live -= sum(made.values())
         return [_look_up(port.name, scopes) for port in graph.outputs]
+
+    def _constants(self, graph: Graph) -> dict[str, Known]:
+        """The initialisers of a graph, made once however often it is walked."""
+        found = self._held.get(id(graph))
+        if found is None:
+            found = self._held[id(graph)] = {}
+            for name, tensor in graph.constants.items():
+                found[name] = Known(tensor.dtype, tensor.dims, tensor.data, constant=name not in graph.defaults)
+                # Of old files the runtime takes even those as constants that a caller may replace.
+                found[name].fixed = True
+        return found
 
     def _claimed(self, name: str, graph: Graph, value: Known, node: Node) -> Known:
         """A result as far as what the file states of its size is true, or will be taken for true."""
@@ -143,6 +156,8 @@ class _Walk:
         for _, result in named:
             result.fixed = result.fixed if node.op in CONTROL else fixed
         self.ledger.finish(node, named, before, fixed=fixed)
+        if node.op in _PACKED:
+            self.ledger.pack(node, sum(value.elements for value in inputs[1:2] if value is not None and value.fixed))
         return named
 
     def _computed(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
@@ -197,12 +212,15 @@ class _Walk:
         # Before opset 11 the runtime may hold one branch's shape for that of the other, whichever runs.
         if choice is not None and self.opset >= 11:
             return branches[0 if choice else 1]
-        return [either(a, b) for a, b in zip(*branches, strict=True)]
+        results = [either(a, b) for a, b in zip(*branches, strict=True)]
+        for result, a, b in zip(results, *branches, strict=True):
+            result.fixed = condition.fixed and (a.fixed or b.fixed)  # one that opening decides is computed there
+        return results
 
     def _loop(self, node: Node, inputs: list[Known | None], scopes: list[dict[str, Known]]) -> list[Known]:
         body, count = subgraph(node, "body"), self._trip_count(node, given(inputs, 0))
         state = [required(inputs, i, node) for i in range(2, len(inputs))]
-        if len(body.inputs) != len(state) + 2 or len(body.outputs) <= len(state):
+        if len(body.inputs) != len(state) + 2 or len(body.outputs) != 1 + len(node.outputs) <= len(state):
             raise Refusal("The body of a Loop takes and gives its state, as many values as the Loop has", node.where)
         total = self.ledger.rounds * max(count, 1)
         if total > self._limits.iterations:
@@ -268,7 +286,7 @@ class _Walk:
         held = sum(value.bytes for value in state)
         self.ledger.live += held
         results = self.graph(body, [*scopes, local])
-        if results[0].elements != 1 or results[0].loose or results[0].dtype not in (0, BOOL):
+        if results[0].elements != 1 or results[0].loose or results[0].dtype != BOOL:
             raise Fatal("The body of a Loop says with one truth value whether it goes on", body.where)
         self.ledger.live -= held
         return results

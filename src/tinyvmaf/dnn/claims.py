@@ -43,5 +43,5 @@ def check_condition(value: Known | None, node: Node) -> None:
     Raises:
         Fatal: It is not.
     """
-    if value is not None and (value.dtype not in (0, BOOL) or value.loose or value.elements != 1):
+    if value is not None and (value.dtype != BOOL or value.loose or value.elements != 1):
         raise Fatal(f"The condition of {node.op} is one truth value", node.where)

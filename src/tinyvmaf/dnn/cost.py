@@ -18,6 +18,9 @@ NODE_WORK: Final = 10_000
 ELEMENT_WORK: Final = 16
 """Work of writing one element to memory, likewise."""
 
+PACKING_WORK: Final = 16
+"""Work of putting one element of a constant in the order that a kernel likes, likewise."""
+
 Mark: TypeAlias = "tuple[int, int, int, int, int]"
 
 
@@ -82,7 +85,7 @@ class Ledger:
         self.total = self._opening = self._steps = self._scratch = 0
         self.peak = self.live = constant_bytes
         self.times = self.rounds = 1
-        self._kept: dict[int, None] = {}  # in order, so that a mark is a length
+        self._kept: dict[tuple[str, int], None] = {}  # in order, so that a mark is a length
 
     def mark(self) -> Mark:
         """What to return to if the same is looked at in another way."""
@@ -108,7 +111,7 @@ class Ledger:
         Raises:
             Unbounded: There have been too many looks.
         """
-        self._step(node, 1 + max(len(node.inputs) + 2 * len(node.outputs) - 4, 0) // 3)
+        self._step(node.where, 1 + max(len(node.inputs) + 2 * len(node.outputs) - 4, 0) // 3)
         self.work(NODE_WORK)
 
     def follow(self, node: Node, values: Iterable[Known | None]) -> None:
@@ -122,7 +125,7 @@ class Ledger:
             if value is not None and value.data:
                 count += len(value.data)
         if count >= 8:
-            self._step(node, count // 8)
+            self._step(node.where, count // 8)
 
     def finish(self, node: Node, results: list[tuple[str, Known]], before: int, *, fixed: bool) -> None:
         """Count what a node gives.
@@ -138,17 +141,36 @@ class Ledger:
         """
         for name, result in results:
             self._check_size(name, result, node)
-            self.live += 0 if id(node) in self._kept else result.bytes
+            self.live += 0 if ("result", id(node)) in self._kept else result.bytes
             self.work(result.elements * ELEMENT_WORK)
-        if fixed and id(node) not in self._kept:
-            self._kept[id(node)] = None
+        if fixed and ("result", id(node)) not in self._kept:
+            self._kept["result", id(node)] = None
             self._opening += (self.total - before) // self.times
         self._check_totals(node)
 
-    def _step(self, node: Node, count: int) -> None:
+    def pack(self, node: Node, elements: int) -> None:
+        """Count constant weights that the runtime rearranges for a node while it opens the model.
+
+        Raises:
+            Unbounded: A limit is passed.
+        """
+        if ("weights", id(node)) not in self._kept:
+            self._kept["weights", id(node)] = None
+            self._opening += elements * PACKING_WORK
+            self._check_totals(node)
+
+    def look(self, ends: int, where: str) -> None:
+        """Count the look at the ends of a graph.
+
+        Raises:
+            Unbounded: There have been too many looks.
+        """
+        self._step(where, ends // 8)
+
+    def _step(self, where: str, count: int) -> None:
         self._steps += count
         if self._steps > self.limits.steps:
-            raise Unbounded(f"A check takes at most {self.limits.steps} steps, but this one more", node.where)
+            raise Unbounded(f"A check takes at most {self.limits.steps} steps, but this one more", where)
 
     def _check_size(self, name: str, result: Known, node: Node) -> None:
         most = max((result.elements, *result.dims))  # an axis may be long beside one of no length

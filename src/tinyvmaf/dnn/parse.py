@@ -130,12 +130,20 @@ class _Parser:
         foreign = next((port.name for port in inside if port.name in outer), None)
         if foreign is not None:
             raise Refusal(f"A graph states sizes of its own values, not of {shown(foreign)} around it", where)
-        graph.claims = {port.name: port.shape for port in (*ports, *inside, *graph.outputs) if port.shape is not None}
+        graph.claims = self._claims([*ports, *inside, *graph.outputs], where)
         answers = [port.name for port in graph.outputs]
         if not answers or len(set(answers)) < len(answers):
             raise Refusal("A graph has outputs, each with a name of its own", where)
         self._nodes_of(graph, fields.get(1, []), ports, depth, outer)
         return graph
+
+    def _claims(self, ports: list[Port], where: str) -> dict[str, tuple[int | str | None, ...]]:
+        """What is stated of shapes; the same of one value, if it is stated twice."""
+        claims: dict[str, tuple[int | str | None, ...]] = {}
+        for port in ports:
+            if port.shape is not None and claims.setdefault(port.name, port.shape) != port.shape:
+                raise Refusal(f"The shape of a value is stated once, but {shown(port.name)} has two", where)
+        return claims
 
     def _nodes_of(
         self, graph: Graph, messages: list[Value], ports: list[Port], depth: int, outer: frozenset[str]

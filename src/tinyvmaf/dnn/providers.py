@@ -127,7 +127,7 @@ def parse_devices(text: str) -> tuple[str, ...]:
         if name not in DEVICES:
             from difflib import get_close_matches
 
-            close = get_close_matches(name, DEVICES, n=1)
+            close = ["cuda or openvino-gpu"] if name == "gpu" else get_close_matches(name, DEVICES, n=1)
             hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(DEVICES)}."
             raise UnknownNameError(f"There is no device {name!r}.", hint)
     return names

@@ -124,7 +124,7 @@ def printable(path: str | os.PathLike[str]) -> str:
         path: Any path.
 
     Returns:
-        The path itself, or its ASCII spelling in quotes where it holds what does not print.
+        The path itself, or its ASCII spelling in quotes where it is empty or holds what does not print.
     """
     text = os.fsdecode(path)
-    return text if text.isprintable() else ascii(text)
+    return text if text and text.isprintable() else ascii(text)

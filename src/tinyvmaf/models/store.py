@@ -179,6 +179,10 @@ def import_model(
     """
     if model_id in registry.NETFLIX_SHA256 or model_id in {entry.id for entry in registry.packaged()}:
         raise UsageError(f"The name {model_id} is taken by a packaged model.", "Choose another name.")
+    if model_id in RECIPES:
+        raise UsageError(
+            f"The name {model_id} is that of a model that can be pulled.", "Choose another name, or pull it."
+        )
     file = load.load(Path(path))
     _check_id(model_id, file.kind)
     sidecar = file.sidecar or b""

@@ -86,8 +86,11 @@ def _parse(data: bytes) -> Mapping[str, Any]:
         content = json.loads(data, parse_constant=_not_finite)
     except (ValueError, RecursionError) as error:
         detail = str(error).splitlines()[0][:120]
-        raise ModelError(f"The model file is not JSON: {detail}.", "Give a libvmaf model in JSON.") from error
+        raise ModelError(f"The model file is not JSON: {detail}.", _WANTED) from error
     return _mapping(content, "the file")
+
+
+_WANTED = "Give a libvmaf model in JSON; where this is the sidecar of a tiny model, the .onnx beside it."
 
 
 def _not_finite(text: str) -> NoReturn:
@@ -95,7 +98,7 @@ def _not_finite(text: str) -> NoReturn:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise ContractError(f"The model file cannot be used: {reason}.", "Give a libvmaf model in JSON.")
+    raise ContractError(f"The model file cannot be used: {reason}.", _WANTED)
 
 
 def _model(content: Mapping[str, Any], settings: _Settings) -> SvmModel:

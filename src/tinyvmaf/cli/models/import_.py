@@ -13,7 +13,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("file", help="an ONNX file, with its sidecar beside it, or libvmaf's JSON")
     parser.add_argument("id", help="the name that it gets: lower-case letters, digits, - and _")
-    parser.add_argument("--kind", default="", help="fr, nr, filter, saliency or shots (default: what the sidecar says)")
+    kinds = ("fr", "nr", "filter", "saliency", "shots")
+    parser.add_argument("--kind", default="", choices=kinds, help="what it is for (default: what the sidecar says)")
     parser.add_argument("--target", default="unknown", choices=("human", "teacher", "none", "unknown"))
     parser.add_argument("--licence", default="", metavar="SPDX", help="its licence")
     parser.add_argument("--overwrite", action="store_true", help="replace a stored model of that name")

@@ -149,7 +149,7 @@ def _check_divisor(node: Node, divisor: Known) -> None:
 
     A divisor that is an input of the graph is its caller's business; any other must be known.
     """
-    if divisor.dtype not in INTEGERS or divisor.given:
+    if divisor.dtype not in (0, *INTEGERS) or divisor.given:  # 0: a type that nobody has stated
         return
     numbers = divisor.data
     if numbers is None:
