@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -26,8 +25,10 @@ def run(name: str, command: Callable[[], int]) -> int:
     Returns:
         0 done, 2 a user's mistake or a refused pair, 1 a run that failed, 130 interrupted.
     """
-    if threading.current_thread() is threading.main_thread():
+    try:  # noqa: SIM105 - neither contextlib nor threading: a check of a model is over before they are loaded
         signal.signal(signal.SIGTERM, _terminated)
+    except ValueError:  # this is not the main thread
+        pass
     _open_closed()
     try:
         code = command()
