@@ -12,6 +12,7 @@ from clips import degrade, natural, pairs
 from oracles.networks import distance
 from tinyvmaf.errors import UnknownNameError, UsageError
 from tinyvmaf.models import paths
+from tinyvmaf.models.runtime import open_bytes
 from tinyvmaf.score.pipeline import make_feature
 
 MATRICES = {"bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
@@ -25,6 +26,15 @@ def model(pulled):
 def measured(clip, bits=8, **options):
     feature = make_feature("lpips_sq", options)
     return feature.compute([feature.update(pair) for pair in clip])["lpips_sq"]
+
+
+def test_published_numbers_are_reproduced(model):
+    """The example of two pairs in TorchMetrics 1.9's documentation; its generator is NumPy's Mersenne twister."""
+    numbers = np.random.RandomState(42).randint(0, 2**32, 4 * 3 * 100 * 100, np.uint32) & 0xFFFFFF
+    images = (numbers / 2**24).astype(np.float32).reshape(2, 2, 3, 100, 100)
+    session = open_bytes(model.data, model.sidecar)
+    found = [session.run([one[None], other[None]])["score"].item() for one, other in zip(*images, strict=True)]
+    assert found == pytest.approx([0.1024, 0.0938], abs=6e-5)
 
 
 @pytest.mark.parametrize(("bits", "chroma"), [(8, "420"), (10, "422"), (12, "444"), (8, "400")])
