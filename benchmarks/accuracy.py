@@ -22,6 +22,7 @@ from typing import Any
 from lab.clips import Case, Pair, make, run, sources
 from lab.report import machine, publish, table
 from lab.runs import Peer, column, largest_difference, log_of, ours, peers
+from lab.trial import parsed
 
 MODELS = (
     "version=vmaf_v0.6.1:name=vmaf",
@@ -145,12 +146,7 @@ def render(groups: dict[str, Group]) -> str:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two clips only: a trial, not a measurement")
-    parser.add_argument("--write", action="store_true", help="replace the table in README.md and benchmarks/README.md")
-    options = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--quick is a trial: its numbers are not published")
-    return options
+    return parsed(parser, "two clips only", "README.md and benchmarks/README.md")
 
 
 if __name__ == "__main__":

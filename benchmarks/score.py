@@ -20,6 +20,7 @@ from pathlib import Path
 from lab.clips import Case, Pair, make, source_of
 from lab.report import machine, publish, spread, table
 from lab.runs import Cost, Peer, column, largest_difference, log_of, measured, ours, peers
+from lab.trial import parsed
 
 LARGE = Case("1080p 8-bit raw", 1920, 1080, 300, 8, False, "openh264_VID_1080p")
 SMALL = Case("576x324 8-bit raw", 576, 324, 600, 8, False, "flutter_bee")
@@ -139,15 +140,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cases whose name contains TEXT")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="(default: 1 2)")
     parser.add_argument("--pin", action="store_true", help="keep each run to as many processors as it has threads")
-    parser.add_argument("--quick", action="store_true", help="24 frames and 2 runs: a trial, not a measurement")
     parser.add_argument("--folder", metavar="DIR", help="where to make clips, up to 4 GB (default: temporary folder)")
-    parser.add_argument("--write", action="store_true", help="replace the table in README.md and benchmarks/README.md")
-    options = parser.parse_args()
-    if options.quick:
-        options.runs = 2
-        if options.write:
-            parser.error("--quick is a trial: its numbers are not published")
-    return options
+    return parsed(parser, "24 frames and 2 runs", "README.md and benchmarks/README.md", runs=2)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from lab.clips import run
 from lab.report import machine, publish, spread, table
 from lab.runs import measured, ours
+from lab.trial import parsed
 
 WARM_BAR = 0.45
 """Seconds."""
@@ -58,14 +59,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15, help="warm runs (default: 15)")
     parser.add_argument("--cold", type=int, default=3, help="first runs, each with a cache of its own (default: 3)")
-    parser.add_argument("--quick", action="store_true", help="3 warm runs and 1 cold one: a trial, not a measurement")
-    parser.add_argument("--write", action="store_true", help="replace the table in README.md and benchmarks/README.md")
-    options = parser.parse_args()
-    if options.quick:
-        options.runs, options.cold = 3, 1
-        if options.write:
-            parser.error("--quick is a trial: its numbers are not published")
-    return options
+    return parsed(parser, "3 warm runs and 1 cold one", "README.md and benchmarks/README.md", runs=3, cold=1)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 from lab.clips import run
 from lab.report import machine, publish, spread, table
 from lab.runs import Cost, measured, ours
+from lab.trial import parsed
 
 CHECK_BAR = 25
 """Milliseconds of CPU that a check may take beyond the start of the interpreter."""
@@ -175,14 +176,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=25, help="processes of each kind (default: 25)")
     parser.add_argument("--calls", type=int, default=500, help="runs of a graph between two looks at the clock")
-    parser.add_argument("--quick", action="store_true", help="3 processes of each kind: a trial, not a measurement")
-    parser.add_argument("--write", action="store_true", help="replace the table in benchmarks/README.md")
-    options = parser.parse_args()
-    if options.quick:
-        options.runs = 3
-        if options.write:
-            parser.error("--quick is a trial: its numbers are not published")
-    return options
+    return parsed(parser, "3 processes of each kind", "benchmarks/README.md", runs=3)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,6 @@ class _Walk:
         self.loops: dict[str, str] = {}
         self.ledger = Ledger(limits, model.constant_bytes)
         self.work, self.scratch = self.ledger.work, self.ledger.scratch
-        self._limits = limits
         self._stand_ins, self._tolerant = tolerant, int(tolerant)
         self._last_uses: dict[int, list[list[str]]] = {}
         self._held: dict[int, dict[str, Known]] = {}
@@ -223,9 +222,10 @@ class _Walk:
         if len(body.inputs) != len(state) + 2 or len(body.outputs) != 1 + len(node.outputs) <= len(state):
             raise Refusal("The body of a Loop takes and gives its state, as many values as the Loop has", node.where)
         total = self.ledger.rounds * max(count, 1)
-        if total > self._limits.iterations:
+        most = self.ledger.limits.iterations
+        if total > most:
             raise Unbounded(
-                f"Loops inside each other run at most {self._limits.iterations} rounds in all, but these run {total}",
+                f"Loops inside each other run at most {most} rounds in all, but these run {total}",
                 node.where, "Use fewer rounds.",
             )  # fmt: skip
         self.loops[node.where] = f"{node.where} runs {count} times" + (
@@ -265,7 +265,7 @@ class _Walk:
 
     def _trip_count(self, node: Node, value: Known | None) -> int:
         number = None if value is None or not value.constant else value.scalar()
-        most = self._limits.trip_count
+        most = self.ledger.limits.trip_count
         if not isinstance(number, int) or value is None or value.dtype != INT64:
             raise Unbounded(
                 f"A Loop runs a constant number of rounds (0 to {most}) that the file states, but this one's is "

@@ -139,12 +139,14 @@ class Ledger:
         Raises:
             Unbounded: A limit is passed.
         """
+        key = "result", id(node)
+        is_kept = key in self._kept
         for name, result in results:
             self._check_size(name, result, node)
-            self.live += 0 if ("result", id(node)) in self._kept else result.bytes
+            self.live += 0 if is_kept else result.bytes
             self.work(result.elements * ELEMENT_WORK)
-        if fixed and ("result", id(node)) not in self._kept:
-            self._kept["result", id(node)] = None
+        if fixed and not is_kept:
+            self._kept[key] = None
             self._opening += (self.total - before) // self.times
         self._check_totals(node)
 
@@ -154,8 +156,9 @@ class Ledger:
         Raises:
             Unbounded: A limit is passed.
         """
-        if ("weights", id(node)) not in self._kept:
-            self._kept["weights", id(node)] = None
+        key = "weights", id(node)
+        if key not in self._kept:
+            self._kept[key] = None
             self._opening += elements * PACKING_WORK
             self._check_totals(node)
 

@@ -74,6 +74,7 @@ class _Parser:
         self._seen: dict[bytes, tuple[str, Attribute, int]] = {}
 
     def model(self, data: memoryview) -> Model:
+        """Read the whole file."""
         fields = read_fields(data, "ModelProto", self._budget)
         for number, what in ((20, "training graphs"), (25, "functions of its own"), (26, "device configurations")):
             if number in fields:
@@ -220,9 +221,10 @@ class _Parser:
 
     def _seen_before(self, data: memoryview) -> tuple[str, Attribute] | None:
         """An attribute of the very same bytes, at the same cost: nodes of a network are much alike."""
-        if len(data) > _SHORT or bytes(data) not in self._seen:
+        seen = self._seen.get(bytes(data)) if len(data) <= _SHORT else None
+        if seen is None:
             return None
-        name, value, cost = self._seen[bytes(data)]
+        name, value, cost = seen
         self._budget.spend(cost)
         if isinstance(value, Tensor):
             self._count(value)

@@ -28,6 +28,7 @@ class _Watchdog:
         self._thread: threading.Thread | None = None
 
     def add(self, deadline: Deadline) -> None:
+        """Watch a run from now on."""
         with self._changed:
             self._running.add(deadline)
             if self._thread is None:
@@ -38,6 +39,7 @@ class _Watchdog:
                 self._changed.notify()
 
     def remove(self, deadline: Deadline) -> None:
+        """Forget a run that has ended."""
         with self._changed:
             self._running.discard(deadline)
 

@@ -26,21 +26,24 @@ OPTIONS: Final = (
 
 
 class PublishedNetwork(PictureModel):
-    """A network from pictures to one number per frame.
+    """A network from two pictures to their distance; a subclass has the name of its model, and no more.
 
     Both frames become RGB first: code values are scaled by their range, chroma is interpolated linearly from its
     left-sited positions, and the matrix is the one that the video states, or that its height suggests. Transfer
     functions are left as they are; the networks were trained on pictures with a common display gamma.
 
     Attributes:
-        model: Id of the model.
         environment: Variable that holds a path where `model_path` says nothing.
     """
 
-    model: ClassVar[str]
+    higher_is_better = False
+    minimum_size = 32
     environment: ClassVar[str]
     options = OPTIONS
     identity = Feature.identity
+
+    def __init_subclass__(cls) -> None:
+        cls.provides = (cls.name,)
 
     def __init__(self, **options: str | OptionValue) -> None:
         """Check the options and open the network.
@@ -61,7 +64,7 @@ class PublishedNetwork(PictureModel):
                 f"Correct it or the variable {self.environment}; without both the model that was pulled is taken.",
             )
         config = DnnConfig(device=str(self.values["device"]), threads=int(self.values["threads"]))
-        self._attach(config.open(load(Path(path) if path else self.model)))
+        self._attach(config.open(load(Path(path) if path else self.name)))
 
     def colour(self, pair: FramePair) -> Colour:
         """What the options say, else what the video states."""

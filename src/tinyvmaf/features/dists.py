@@ -12,8 +12,4 @@ class Dists(PublishedNetwork):
     """DISTS on the six stages of VGG16, pulled as `dists`."""
 
     name = "dists"
-    provides = ("dists",)
-    higher_is_better = False
-    minimum_size = 32
-    model = "dists"
     environment = "VMAF_DISTS_MODEL_PATH"

@@ -12,8 +12,4 @@ class LpipsAlex(PublishedNetwork):
     """LPIPS v0.1 on the five taps of AlexNet, pulled as `lpips_alex`."""
 
     name = "lpips_alex"
-    provides = ("lpips_alex",)
-    higher_is_better = False
-    minimum_size = 32
-    model = "lpips_alex"
     environment = "VMAF_LPIPS_ALEX_MODEL_PATH"

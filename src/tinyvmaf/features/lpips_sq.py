@@ -12,8 +12,4 @@ class LpipsSq(PublishedNetwork):
     """LPIPS v0.1 on the seven taps of SqueezeNet 1.1, pulled as `lpips_sq`."""
 
     name = "lpips_sq"
-    provides = ("lpips_sq",)
-    higher_is_better = False
-    minimum_size = 32
-    model = "lpips_sq"
     environment = "VMAF_LPIPS_MODEL_PATH"
