@@ -275,15 +275,15 @@ def entries() -> tuple[Entry, ...]:
     Raises:
         ModelError: The registry or an entry of the store is damaged.
     """
-    own = packaged()
-    taken = {entry.id for entry in own} | set(NETFLIX_SHA256)
-    return own + tuple(_stored(name) for name in stored_ids() if not _is_shadowed(name, taken))
+    return packaged() + tuple(_stored(name) for name in stored_ids() if not is_shadowed(name))
 
 
-def _is_shadowed(name: str, taken: set[str]) -> bool:
-    if name in taken:
+def is_shadowed(name: str) -> bool:
+    """Whether a packaged model hides the one of that name in the store; if it does, the log says so."""
+    taken = name in NETFLIX_SHA256 or any(entry.id == name for entry in packaged())
+    if taken:
         _log.warning("The model %s of the store is not used: a packaged model has that name.", name)
-    return name in taken
+    return taken
 
 
 def stored_ids() -> tuple[str, ...]:

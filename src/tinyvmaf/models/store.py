@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,8 +24,6 @@ from tinyvmaf.models.recipes import RECIPES
 from tinyvmaf.models.registry import ENTRY, Entry, stored_ids
 from tinyvmaf.models.sidecar import parse_sidecar
 
-_log = logging.getLogger("tinyvmaf")
-
 
 def survey() -> tuple[tuple[Entry, ...], dict[str, str]]:
     """Look through the whole store, whatever is wrong with single models.
@@ -38,16 +35,13 @@ def survey() -> tuple[tuple[Entry, ...], dict[str, str]]:
     usable: list[Entry] = []
     broken: dict[str, str] = {}
     for name in stored_ids():
+        if registry.is_shadowed(name):
+            continue
         try:
-            entry = registry.find(name)
+            usable.append(registry.find(name))
         except TinyVmafError as error:
             cure = "pull" if name in RECIPES else "remove"
             broken[name] = f"{error.message} Run: tinyvmaf models {cure} {paths.printable(name)}"
-            continue
-        if entry.packaged:
-            _log.warning("The model %s of the store is not used: a packaged model has that name.", name)
-        else:
-            usable.append(entry)
     return tuple(usable), broken
 
 

@@ -25,7 +25,7 @@ from tinyvmaf.score.model import Column, Overload, ScoreModel
 from tinyvmaf.score.pictures import PictureScore
 from tinyvmaf.score.pipeline import Measured, Progress, make_feature, measure, needed_features, predict
 from tinyvmaf.score.result import Result, RunInfo, ScoreInfo
-from tinyvmaf.score.tiny import failure, run_notes, tiny_score
+from tinyvmaf.score.tiny import TinyScore, failure, run_notes, tiny_score
 
 if TYPE_CHECKING:
     from tinyvmaf.video.align import Pairing
@@ -64,9 +64,14 @@ class NamedModel:
         return (self.model.feature,) if isinstance(self.model, PictureScore) else ()
 
     @property
+    def tiny(self) -> TinyScore | None:
+        """The model, if it is a tiny one."""
+        return self.model if isinstance(self.model, PictureScore | TinyModel) else None
+
+    @property
     def session(self) -> ModelSession | None:
         """The open graph of a tiny model."""
-        return self.model.session if isinstance(self.model, PictureScore | TinyModel) else None
+        return None if self.tiny is None else self.tiny.session
 
     def info(self, columns: Mapping[str, Column], frame_numbers: npt.NDArray[np.int64]) -> ScoreInfo:
         """Where the score comes from, and how its run went.
@@ -78,8 +83,7 @@ class NamedModel:
         Returns:
             The facts for results and logs.
         """
-        file = self.file
-        tiny = self.model if isinstance(self.model, PictureScore | TinyModel) else None
+        file, tiny = self.file, self.tiny
         return ScoreInfo(
             self.name, file.id, file.sha256, self.model.kind, target=file.target, registered=file.registered,
             keys=tuple(columns), verified=file.verified,
