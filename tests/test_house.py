@@ -22,7 +22,7 @@ from tinyvmaf import _catalogue, errors
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "tinyvmaf"
 HEAVY = ("numba", "llvmlite", "onnx", "onnxruntime", "av", "torch", "scipy", "rich", "sigstore")
 GROUND = ("errors", "_catalogue", "_files", "_memory", "_version")
-ROWS = (GROUND, ("video", "dnn"), ("models",), ("features",), ("score",), ("train",), ("cli",))
+ROWS = (GROUND, ("video", "dnn"), ("models",), ("vision",), ("features",), ("score",), ("train",), ("cli",))
 """Rooms from the ground up: a module imports from its own row and from those below."""
 
 STRANGERS = {("models", "video"), ("models", "features"), ("dnn", "video"), ("video", "dnn")}

@@ -199,3 +199,53 @@ class Feature(ABC):
             Key to value, usually empty.
         """
         return {}
+
+    def series(self) -> Series:
+        """A fresh pass over the frames of one clip, in order.
+
+        Partial results that are pictures, of frames that are looked at in windows, need a series of their own that
+        forgets what it has dealt with; numbers are kept for `compute`.
+
+        Returns:
+            What takes the partial results of one clip; nothing of it is shared with other clips or threads.
+        """
+        return _Collected(self)
+
+
+class Series(ABC):
+    """What becomes of one feature's partial results, frame after frame."""
+
+    @abstractmethod
+    def add(self, partial: Partial) -> None:
+        """Take what `update` returned for the next frame.
+
+        Args:
+            partial: It.
+        """
+
+    @abstractmethod
+    def finish(self, every: int = 1) -> tuple[Mapping[str, Column], Mapping[str, float]]:
+        """Deal with what is left after the last frame.
+
+        Args:
+            every: Only each n-th frame of those added is scored.
+
+        Returns:
+            One column per key, of the scored frames, and numbers of the whole clip.
+        """
+
+
+class _Collected(Series):
+    """Keeps everything for the end."""
+
+    def __init__(self, feature: Feature) -> None:
+        self._feature = feature
+        self._partials: list[Partial] = []
+
+    def add(self, partial: Partial) -> None:
+        self._partials.append(partial)
+
+    def finish(self, every: int = 1) -> tuple[Mapping[str, Column], Mapping[str, float]]:
+        columns = self._feature.compute(self._partials)
+        scored = {key: column[::every] for key, column in columns.items()}
+        return scored, self._feature.aggregate(self._partials[::every])

@@ -151,7 +151,7 @@ class _Collector:
         self.measured = Measured()
         self._features = features
         self._subsample = subsample
-        self._partials: list[list[Partial]] = [[] for _ in features]
+        self._series = [feature.series() for feature in features]
         self._stopped = False
 
     def stop(self) -> None:
@@ -170,10 +170,10 @@ class _Collector:
         return [[self._features[f].update(pair) for f in self._wanted(pair)] for pair in chunk if not self._stopped]
 
     def take(self, chunk: list[FramePair], rows: Rows) -> None:
-        """Keep the partial results of the next chunk."""
+        """Pass on the partial results of the next chunk."""
         for pair, row in zip(chunk, rows, strict=True):
             for f, partial in zip(self._wanted(pair), row, strict=True):
-                self._partials[f].append(partial)
+                self._series[f].add(partial)
             if pair.index % self._subsample == 0:
                 time = pair.reference.time
                 self.measured.frame_numbers.append(pair.index)
@@ -182,11 +182,10 @@ class _Collector:
 
     def finish(self) -> Measured:
         """Turn partial results into the columns of the scored frames."""
-        chosen = slice(None, None, self._subsample)
-        for feature, rows in zip(self._features, self._partials, strict=True):
-            for key, column in feature.compute(rows).items():
-                self.measured.columns[key] = column[chosen] if feature.temporal else column
-            self.measured.aggregates.update(feature.aggregate(rows[chosen] if feature.temporal else rows))
+        for feature, series in zip(self._features, self._series, strict=True):
+            columns, aggregates = series.finish(self._subsample if feature.temporal else 1)
+            self.measured.columns.update(columns)
+            self.measured.aggregates.update(aggregates)
         return self.measured
 
 
