@@ -166,7 +166,7 @@ def pairs(
         reference: The pristine clip.
         distorted: The degraded clip.
         bits: Bits of the samples.
-        weights: (H, W) weights of every pair, or None.
+        weights: Weights of the cells of every pair, or None.
 
     Returns:
         One pair per frame.
@@ -177,6 +177,16 @@ def pairs(
         FramePair(frame, other, index, frames[index - 1] if index else None, weights)
         for index, (frame, other) in enumerate(zip(frames, others, strict=True))
     ]
+
+
+def random_weights(seed: int, height: int, width: int) -> npt.NDArray[np.float32]:
+    """Weights, 0 to 1, for the cells of 8 x 8 samples of a frame."""
+    return np.random.default_rng(seed).random((-(-height // 8), -(-width // 8)), np.float32)
+
+
+def spread(weights: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
+    """(H, W) weights of the samples, by a product."""
+    return np.kron(weights, np.ones((8, 8), np.float32))[:height, :width]
 
 
 def padded(planes: Planes, extra: int = 5) -> Planes:

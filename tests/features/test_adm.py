@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clips import degrade, natural, pairs
+from clips import degrade, natural, pairs, random_weights, spread
 from features.test_vif import textures
 from oracles.libvmaf import libvmaf
 from reference.adm import adm as slow_adm
@@ -84,16 +84,24 @@ def test_gain_limit_equals_the_slow_twin():
 @settings(max_examples=15, deadline=None)
 def test_constant_weights_change_nothing(seed, scale):
     x, y = textures(seed, (41, 57))
-    weights = np.full(x.shape, scale, np.float32)
-    np.testing.assert_allclose(_scores(x, y, weights=weights), _scores(x, y), rtol=0, atol=1e-9 if scale == 1 else 1e-6)
+    weights = np.full((6, 8), scale, np.float32)
+    np.testing.assert_allclose(_scores(x, y, weights=weights), _scores(x, y), rtol=0, atol=0 if scale == 1 else 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (41, 57), (147, 211)])
+def test_weights_equal_the_slow_twin(shape):
+    x, y = textures(6, shape)
+    weights = random_weights(7, *shape)
+    adm2, scales = slow_adm(x, y, weights=spread(weights, *shape))
+    np.testing.assert_allclose(_scores(x, y, weights=weights), [adm2, *scales], atol=5e-5)
 
 
 def test_weight_on_the_damaged_half_lowers_the_score():
     x, y = textures(7, (64, 96))
     half = x.copy()
     half[:, 48:] = y[:, 48:]
-    damaged, sound = np.ones(x.shape, np.float32), np.ones(x.shape, np.float32)
-    damaged[:, :40], sound[:, 56:] = 0.05, 0.05
+    damaged, sound = np.ones((8, 12), np.float32), np.ones((8, 12), np.float32)
+    damaged[:, :5], sound[:, 7:] = 0.05, 0.05
     plain = _scores(x, half)[0]
     assert _scores(x, half, weights=damaged)[0] < plain < _scores(x, half, weights=sound)[0]
 

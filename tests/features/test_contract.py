@@ -7,12 +7,14 @@ import threading
 import numpy as np
 import pytest
 
-from clips import degrade, natural, padded, pairs
+import denoisers
+from clips import degrade, natural, padded, pairs, random_weights
 from tinyvmaf import _catalogue
 from tinyvmaf.errors import MismatchError, UnknownNameError, UsageError
 from tinyvmaf.features.base import Feature
 from tinyvmaf.models.recipes import RECIPES
 from tinyvmaf.score.pipeline import make_feature, measure
+from tinyvmaf.video.frame import cells
 
 NAMES = _catalogue.names("tinyvmaf.features")
 WIDTH, HEIGHT = 211, 179
@@ -32,12 +34,16 @@ def _clip(name, bits=8, chroma="420", frames=3, width=0, height=0):
 
 
 def _run(feature, clip):
-    return feature.compute([feature.update(pair) for pair in clip])
+    series = feature.series()
+    for pair in clip:
+        series.add(feature.update(pair))
+    return series.finish()[0]
 
 
 @pytest.fixture(autouse=True)
-def weights(request, name):
-    """Features that run published networks find them in a store of the tests."""
+def weights(request, name, tmp_path, monkeypatch):
+    """Features that run published networks find them in a store of the tests; the denoiser finds a mean of frames."""
+    monkeypatch.setenv(denoisers.VARIABLE, str(denoisers.write(tmp_path)))
     if name in RECIPES:
         request.getfixturevalue("pulled")(name)
 
@@ -70,11 +76,10 @@ class TestEveryFeature:
     def test_identical_frames_are_perfect(self, name, bits):
         reference, _ = _clip(name, bits)
         feature = make_feature(name)
-        for key, column in _run(feature, pairs(reference, reference, bits)).items():
-            if feature.higher_is_better is None:
-                still = _run(make_feature(name), pairs([reference[0]] * 3, [reference[0]] * 3, bits))[key]
-                assert still.tolist() == [0.0] * 3
-            elif feature.unit == "dB":
+        if feature.higher_is_better is None:
+            pytest.skip("a measure of content")
+        for column in _run(feature, pairs(reference, reference, bits)).values():
+            if feature.unit == "dB":
                 assert column.tolist() == [6.0 * bits + 12.0] * 3
             elif not feature.higher_is_better:
                 np.testing.assert_allclose(column, 0.0, atol=1e-6)
@@ -132,10 +137,29 @@ class TestEveryFeature:
     @pytest.mark.parametrize("bits", [8, 10])
     def test_weights_of_one_are_no_weights(self, name, bits):
         clip = _clip(name, bits)
-        ones = np.ones(_size(name)[::-1], np.float32)
+        ones = np.ones(cells(*_size(name)[::-1]), np.float32)
         plain = _run(make_feature(name), pairs(*clip, bits))
         for key, column in _run(make_feature(name), pairs(*clip, bits, ones)).items():
             np.testing.assert_allclose(column, plain[key], rtol=0, atol=1e-9, err_msg=key)
+
+    def test_one_pass_gives_plain_and_weighted_figures(self, name):
+        width, height = _size(name)
+        weights = random_weights(5, height, width)
+        clip = _clip(name)
+        feature = make_feature(name)
+        both = [feature.update_both(pair) for pair in pairs(*clip, 8, weights)]
+        alone = [[feature.update(pair) for pair in pairs(*clip, 8, w)] for w in (None, weights)]
+        for partials, expected in zip(zip(*both, strict=True), alone, strict=True):
+            assert repr(list(partials)) == repr(expected)
+        assert feature.weighable == (repr(alone[0]) != repr(alone[1]))
+
+    @pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (4, 4)])
+    def test_weights_of_another_size_are_refused(self, name, shape):
+        feature = make_feature(name)
+        if not feature.weighable:
+            pytest.skip("weights change nothing")
+        with pytest.raises(UsageError, match="Weights of this frame are float32 of shape"):
+            [feature.update(pair) for pair in pairs(*_clip(name), 8, np.ones(shape, np.float32))]
 
     def test_the_smallest_size_works_and_a_smaller_one_is_refused(self, name):
         side = make_feature(name).minimum_size

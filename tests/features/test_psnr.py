@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clips import degrade, golden, natural, padded, pairs
+from clips import degrade, golden, natural, padded, pairs, random_weights, spread
 from oracles.libvmaf import libvmaf
 from reference.psnr import psnr as slow_psnr
 from tinyvmaf.errors import UsageError
 from tinyvmaf.features.kernels import psnr as kernels
 from tinyvmaf.features.psnr import Psnr, psnr_db
+from tinyvmaf.video.frame import cells
 
 CASES = [(8, "420", 576, 324), (8, "444", 321, 243), (8, "420", 321, 243), (10, "422", 321, 243), (10, "420", 576, 324)]
 CASES += [(12, "420", 321, 243), (16, "444", 320, 240)]
@@ -80,17 +81,20 @@ def test_published_scores(name, expected):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_equals_the_slow_twin(bits, weighted):
     reference, distorted = _noisy(bits, bits)
-    weights = np.random.default_rng(1).random(reference[0].shape, np.float32) if weighted else None
+    shape = reference[0].shape
+    weights = random_weights(1, *shape) if weighted else None
     ours = _columns([padded(reference)], [padded(distorted, 3)], bits, weights)["psnr_y"][0]
-    expected = slow_psnr(reference[0], distorted[0], (1 << bits) - 1, 6 * bits + 12, weights)
+    plane = None if weights is None else spread(weights, *shape)
+    expected = slow_psnr(reference[0], distorted[0], (1 << bits) - 1, 6 * bits + 12, plane)
     assert ours == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("chroma", ["420", "422", "444"])
 def test_chroma_weights_are_means_of_luma_weights(chroma):
     reference, distorted = _clip(8, chroma, 161, 91, 1)
-    weights = np.random.default_rng(2).random((91, 161), np.float32)
-    ours = _columns(reference, distorted, 8, weights)["psnr_cb"][0]
+    weights_of_cells = random_weights(2, 91, 161)
+    ours = _columns(reference, distorted, 8, weights_of_cells)["psnr_cb"][0]
+    weights = spread(weights_of_cells, 91, 161)
     height, width = (91 // 2 if chroma == "420" else 91), (80 if chroma != "444" else 161)
     down, right = 91 // height, 161 // width
     means = weights[: height * down, : width * right].reshape(height, down, width, right).mean(axis=(1, 3))
@@ -129,7 +133,7 @@ def test_chroma_can_be_left_out():
 def test_weights_that_sum_to_zero_are_refused():
     reference, distorted = _clip()
     with pytest.raises(UsageError, match="sum to 0"):
-        _columns(reference, distorted, 8, np.zeros((90, 160), np.float32))
+        _columns(reference, distorted, 8, np.zeros((12, 20), np.float32))
 
 
 def test_aggregate_is_empty_unless_asked_for():
@@ -147,7 +151,7 @@ def test_properties(seed, bits, strength):
     reference, distorted = _noisy(seed, bits, strength=strength)
     (value,) = _columns([reference], [distorted], bits)["psnr_y"]
     assert _columns([distorted], [reference], bits)["psnr_y"][0] == value
-    ones = np.ones(reference[0].shape, np.float32)
+    ones = np.ones(cells(*reference[0].shape), np.float32)
     assert _columns([reference], [distorted], bits, ones)["psnr_y"][0] == pytest.approx(value, abs=1e-9)
     further = distorted[0].copy()
     y, x = 7, 11

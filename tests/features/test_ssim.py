@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clips import degrade, golden, natural, padded, pairs
+from clips import degrade, golden, natural, padded, pairs, random_weights, spread
 from oracles.libvmaf import libvmaf
 from reference.ssim import ssim as slow_ssim
 from tinyvmaf.errors import MismatchError, UsageError
 from tinyvmaf.features import _similarity
 from tinyvmaf.features.kernels import ssim as kernels
 from tinyvmaf.features.ssim import Ssim, automatic_scale
+from tinyvmaf.video.frame import cells
 
 CASES = [
     (8, "420", 576, 324),
@@ -98,8 +99,9 @@ def test_published_score(name):
 @pytest.mark.parametrize("scale", [1, 3])
 def test_equals_the_slow_twin(bits, weighted, scale):
     reference, distorted = _noisy(bits, bits)
-    weights = np.random.default_rng(1).random(reference.shape, np.float32) if weighted else None
-    expected = slow_ssim(reference, distorted, bits, scale, weights)
+    weights = random_weights(1, *reference.shape) if weighted else None
+    plane = None if weights is None else spread(weights, *reference.shape)
+    expected = slow_ssim(reference, distorted, bits, scale, plane)
     (wide,), (other,) = padded((reference,)), padded((distorted,), 9)
     ours = _columns([(wide,)], [(other,)], bits, weights, scale=scale, enable_lcs=True)
     np.testing.assert_allclose([column[0] for column in ours.values()], expected, atol=5e-6)
@@ -136,14 +138,14 @@ def test_too_small_pictures_are_refused():
 def test_weights_that_sum_to_zero_are_refused():
     reference, distorted = _noisy(0)
     with pytest.raises(UsageError, match="sum to 0"):
-        _score(reference, distorted, 8, np.zeros(reference.shape, np.float32))
+        _score(reference, distorted, 8, 0 * random_weights(0, *reference.shape))
 
 
 def test_weights_choose_where_to_look():
     reference, distorted = _noisy(3, shape=(60, 80))
     distorted[:, 40:] = reference[:, 40:]
-    weights = np.zeros(reference.shape, np.float32)
-    weights[:, 50:] = 1
+    weights = 0 * random_weights(0, 60, 80)
+    weights[:, 7:] = 1
     assert _score(reference, distorted, 8, weights) == 1.0
     assert _score(reference, distorted) < 0.99
 
@@ -176,6 +178,6 @@ def test_properties(seed, bits, strength, scale):
     assert -1.0 <= value < 1.0
     assert _score(distorted, reference, bits, scale=scale) == value
     assert _score(distorted, distorted, bits, scale=scale) == 1.0
-    ones = np.ones(reference.shape, np.float32)
+    ones = np.ones(cells(*reference.shape), np.float32)
     assert _score(reference, distorted, bits, ones, scale=scale) == pytest.approx(value, abs=1e-9)
     assert _score(reference, _noisy(seed, bits, strength=3 * strength)[1], bits, scale=scale) < value

@@ -73,9 +73,16 @@ def masks(impairment):
     return (box + impairment) / 30
 
 
-def adm(reference, distorted, bits=8, gain=100.0):
+def halved(weights):
+    """Means of 2 x 2 weights; the last row and column of an odd plane count twice."""
+    even = np.pad(weights, [(0, side % 2) for side in weights.shape], mode="edge")
+    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+
+
+def adm(reference, distorted, bits=8, gain=100.0, weights=None):
     """(adm2, [ADM of scale 0, 1, 2, 3])."""
     x, y = reference / 2.0 ** (bits - 8), distorted / 2.0 ** (bits - 8)
+    w = np.ones(x.shape) if weights is None else weights.astype(np.float64)
     total, scales = np.zeros(2), []
     for scale in range(4):
         first = scale == 0
@@ -83,19 +90,20 @@ def adm(reference, distorted, bits=8, gain=100.0):
         height, width = x.shape
         top, left = max(int(height * 0.1 - 0.5), 0), max(int(width * 0.1 - 0.5), 0)
         inner = slice(top, height - top), slice(left, width - left)
+        w = halved(w)
         (oh, ov, _), (th, tv, _) = original, test
         dot = np.float32(oh * th + ov * tv).astype(np.float64)
         sizes = np.float32(oh**2 + ov**2).astype(np.float64) * np.float32(th**2 + tv**2)
         contrast = (dot >= 0) & (dot**2 >= np.float32(np.cos(np.pi / 180) ** 2) * sizes)
-        weights = np.array([36453 / 2**21] * 2 + [49417 / 2**23]) if first else csf(scale)
+        visible = np.array([36453 / 2**21] * 2 + [49417 / 2**23]) if first else csf(scale)
         kept = [restored(o, t, contrast, gain, first) for o, t in zip(original, test, strict=True)]
-        impairment = sum(w * np.abs(t - k) for w, t, k in zip(weights, test, kept, strict=True))
+        impairment = sum(c * np.abs(t - k) for c, t, k in zip(visible, test, kept, strict=True))
         threshold = masks(impairment)
-        floor = ((height - 2 * top) * (width - 2 * left) / 32) ** (1 / 3)
-        seen = [np.maximum(w * np.abs(k) - threshold, 0)[inner] for w, k in zip(weights, kept, strict=True)]
-        numerator = sum(np.cbrt((s**3).sum()) + floor for s in seen)
-        cubes = [np.cbrt((np.abs(o[inner]) ** 3).sum()) for o in original]
-        denominator = sum(c * w + floor for c, w in zip(cubes, csf(scale), strict=True))
+        floor = np.cbrt(w[inner].sum() / 32)
+        seen = [np.maximum(c * np.abs(k) - threshold, 0)[inner] for c, k in zip(visible, kept, strict=True)]
+        numerator = sum(np.cbrt((w[inner] * s**3).sum()) + floor for s in seen)
+        cubes = [np.cbrt((w[inner] * np.abs(o[inner]) ** 3).sum()) for o in original]
+        denominator = sum(c * seen + floor for c, seen in zip(cubes, csf(scale), strict=True))
         total += numerator, denominator
         scales.append(numerator / denominator)
     return total[0] / total[1], scales

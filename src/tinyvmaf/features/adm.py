@@ -40,6 +40,7 @@ _NOISE: Final = 1 / 32
 
 _SLOTS: Final = 23 * (8192 + 64)
 _LINE: Final = 4 * (8192 + 64)
+_SPREAD: Final = 2 * (8192 + 64)
 MAXIMUM_WIDTH: Final = 2 * (8192 - 32)
 """Widest frame the kernel's row slots hold: see features/kernels/adm.py."""
 
@@ -63,18 +64,19 @@ _KERNEL_CSF: Final = Packed(np.vstack([_INTEGER_CSF, CSF[1:]]))
 
 def _scratch(height: int, width: int, weighted: bool) -> Packed:
     """Work memory of one thread for one frame size, as the kernel takes it."""
-    levels: list[npt.NDArray[Any] | None] = []
+    levels: list[npt.NDArray[Any]] = []
     for scale in range(1, SCALES + 1):
         shape = (-(-height >> scale), -(-width >> scale))
         kind = np.int16 if scale == 1 else np.float64
         levels += [aligned_zeros(shape, kind), aligned_zeros(shape, kind)]
-        levels.append(aligned_zeros(shape, np.float32) if weighted else None)
     return Packed(
         *levels,
+        aligned_zeros((-(-height >> 4), -(-width >> 4)), np.float32) if weighted else None,
         aligned_zeros(_SLOTS, np.float32),
         aligned_zeros(_LINE, np.float32),
         aligned_zeros(_SLOTS, np.float64),
         aligned_zeros(_LINE, np.float64),
+        aligned_zeros(_SPREAD, np.float32),
     )
 
 
@@ -87,17 +89,16 @@ class Adm(Feature):
         Option("adm_enhn_gain_limit", 100.0, 1.0, 100.0, "egl", "Largest enhancement gain; 1 rewards no enhancement."),
     )
 
+    weighable = True
+
     def update(self, pair: FramePair) -> list[float]:
         """ADM of one pair: over all scales, then per scale."""
+        return _ratios(self.sums(pair).sum(axis=0))
+
+    def update_both(self, pair: FramePair) -> tuple[list[float], list[float]]:
+        """ADM of one pair without its weights and with them, in one pass."""
         sums = self.sums(pair)
-        straight, diagonal = CSF[:, :1], CSF[:, 1:]
-        floor = np.cbrt(sums[:, 6:] * _NOISE)
-        seen = np.cbrt(sums[:, :3]) * np.hstack([straight, straight, diagonal])
-        denominator = (seen + floor).sum(axis=1)
-        numerator = (np.cbrt(sums[:, 3:6]) + floor).sum(axis=1)
-        scales = np.divide(numerator, denominator, out=np.ones(SCALES), where=denominator > 0)
-        total = float(denominator.sum())
-        return [float(numerator.sum()) / total if total > 0 else 1.0, *map(float, scales)]
+        return _ratios(sums[0]), _ratios(sums.sum(axis=0))
 
     def sums(self, pair: FramePair) -> npt.NDArray[np.float64]:
         """Band sums of one pair.
@@ -106,8 +107,8 @@ class Adm(Feature):
             pair: The frames, 16 x 16 to MAXIMUM_WIDTH.
 
         Returns:
-            (4, 7) float64, a row per scale: cubes of the reference's h, v, d bands, cubes of the masked signal's
-            h, v, d bands, total weight.
+            (2, 4, 7) float64: plain sums and what the weights add to them, each with a row per scale: cubes of the
+            reference's h, v, d bands, cubes of the masked signal's h, v, d bands, samples.
 
         Raises:
             MismatchError: The frame is too wide.
@@ -119,10 +120,22 @@ class Adm(Feature):
             )
         weighted = pair.weights is not None
         scratch = self.scratch((height, width, weighted), lambda: _scratch(height, width, weighted))
-        sums = np.empty((SCALES, 7))
+        sums = np.empty((SCALES, 14))
         exact = None if pair.bits == 8 else 2.0 ** (8 - pair.bits)
         _frame(
             pair.reference.luma, pair.distorted.luma, exact, width,
-            float(self.values["adm_enhn_gain_limit"]), _KERNEL_CSF, pair.weights, scratch, sums,
+            float(self.values["adm_enhn_gain_limit"]), _KERNEL_CSF, pair.excess, scratch, sums,
         )  # fmt: skip
-        return sums
+        return sums.reshape(SCALES, 2, 7).swapaxes(0, 1)
+
+
+def _ratios(sums: npt.NDArray[np.float64]) -> list[float]:
+    """ADM over all scales, then of each, from the (4, 7) sums."""
+    straight, diagonal = CSF[:, :1], CSF[:, 1:]
+    floor = np.cbrt(sums[:, 6:] * _NOISE)
+    seen = np.cbrt(sums[:, :3]) * np.hstack([straight, straight, diagonal])
+    denominator = (seen + floor).sum(axis=1)
+    numerator = (np.cbrt(sums[:, 3:6]) + floor).sum(axis=1)
+    scales = np.divide(numerator, denominator, out=np.ones(SCALES), where=denominator > 0)
+    total = float(denominator.sum())
+    return [float(numerator.sum()) / total if total > 0 else 1.0, *map(float, scales)]

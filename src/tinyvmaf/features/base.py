@@ -6,7 +6,7 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -100,6 +100,7 @@ class Feature(ABC):
         unit: Unit of the values, empty for plain numbers.
         higher_is_better: Direction of quality, None for a measure of content such as motion.
         minimum_size: Smallest width and height in samples.
+        weighable: Whether the weights of a pair change the columns.
     """
 
     name: ClassVar[str]
@@ -110,6 +111,7 @@ class Feature(ABC):
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None] = True
     minimum_size: ClassVar[int] = 16
+    weighable: ClassVar[bool] = False
 
     def __init__(self, **options: str | OptionValue) -> None:
         """Check the options.
@@ -176,6 +178,17 @@ class Feature(ABC):
         Returns:
             The feature's partial result; for features that keep the default `compute`, one float per key.
         """
+
+    def update_both(self, pair: FramePair) -> tuple[Partial, Partial]:
+        """Measure one pair without its weights and with them.
+
+        Args:
+            pair: Both frames, with weights.
+
+        Returns:
+            What `update` returns without the weights, and with them.
+        """
+        return self.update(replace(pair, weights=None)), self.update(pair)
 
     def compute(self, partials: Sequence[Partial]) -> dict[str, Column]:
         """Turn the partial results of all frames, in frame order, into one column per key.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyvmaf._memory import aligned_zeros
 from tinyvmaf.features.base import Column, Feature, Option
@@ -30,18 +31,34 @@ class Motion(Feature):
     temporal = True
     higher_is_better = None
 
+    weighable = True
+
     def update(self, pair: FramePair) -> float:
         """Motion between the pair's reference and the one before; 0 for the first."""
-        if pair.previous is None or self.values["motion_force_zero"]:
-            return 0.0
-        width = pair.reference.luma.shape[1]
-        scratch = self.scratch(
-            width, lambda: Packed(aligned_zeros(5 * (width + 4), np.float32), aligned_zeros(width + 4, np.float32))
-        )
-        out = np.empty(2)
-        unit = 2.0 ** (8 - pair.bits)
-        _sad(pair.previous.luma, pair.reference.luma, unit, width, pair.weights, scratch, out)
-        return float(out[0] / 256.0 / out[1]) if out[1] > 0 else 0.0
+        return _mean(self.sums(pair).sum(axis=0))
+
+    def update_both(self, pair: FramePair) -> tuple[float, float]:
+        """Motion of one pair without its weights and with them, in one pass."""
+        sums = self.sums(pair)
+        return _mean(sums[0]), _mean(sums.sum(axis=0))
+
+    def sums(self, pair: FramePair) -> npt.NDArray[np.float64]:
+        """Sum of absolute differences, and of samples.
+
+        Args:
+            pair: The frames.
+
+        Returns:
+            (2, 2) float64: plain sums and what the weights add to them, each the differences in 1/256 of an 8-bit step
+            and the number of samples; all zero for the first pair.
+        """
+        out = np.zeros(4)
+        if pair.previous is not None and not self.values["motion_force_zero"]:
+            width = pair.reference.luma.shape[1]
+            scratch = self.scratch(width, lambda: _scratch(width + 4))
+            unit = 2.0 ** (8 - pair.bits)
+            _sad(pair.previous.luma, pair.reference.luma, unit, width, pair.excess, scratch, out)
+        return out.reshape(2, 2)
 
     def compute(self, partials: Sequence[float]) -> dict[str, Column]:
         """Motion of each frame, and the smaller of it and the next frame's."""
@@ -50,3 +67,11 @@ class Motion(Feature):
         if len(motion) > 2:
             motion2[1:-1] = np.minimum(motion[1:-1], motion[2:])
         return dict(zip(self.keys, (motion, motion2), strict=True))
+
+
+def _scratch(width: int) -> Packed:
+    return Packed(*(aligned_zeros(rows * width, np.float32) for rows in (5, 1, 1)))
+
+
+def _mean(sums: npt.NDArray[np.float64]) -> float:
+    return float(sums[0] / 256.0 / sums[1]) if sums[1] > 0 else 0.0

@@ -50,6 +50,7 @@ class MsSsim(Feature):
         CLIP_DB,
     )
     minimum_size = MINIMUM_SIZE
+    weighable = True
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ class _Pyramid:
 
     def levels(self, pair: FramePair) -> Iterator[tuple[Any, Any, float, Any]]:
         """Reference, distorted, the factor that brings both to 0 .. 255, and weights or None, scale by scale."""
-        level = pair.reference.luma, pair.distorted.luma, 1.0 / (1 << (pair.bits - 8)), pair.weights
+        level = pair.reference.luma, pair.distorted.luma, 1.0 / (1 << (pair.bits - 8)), pair.weight_plane
         yield level
         for images in self.images:
             level = self._next(*level, *images)

@@ -69,6 +69,7 @@ class Psnr(Feature):
     )
     unit = "dB"
     minimum_size = 2
+    weighable = True
 
     def __init__(self, **options: str | OptionValue) -> None:
         """Check the options, as every feature does; enable_chroma decides which planes are read."""
@@ -104,11 +105,12 @@ class Psnr(Feature):
         reference = pair.reference.planes[index][:height, :width]
         distorted = pair.distorted.planes[index][:height, :width]
         sums = np.empty(2)
-        if pair.weights is None:
+        plane_weights = pair.weight_plane
+        if plane_weights is None:
             kernel = _squared_error8 if reference.dtype == np.uint8 else _squared_error16
             kernel(reference, distorted, width, sums)
         else:
-            weights = self._weights(pair.weights, height, width) if index else pair.weights
+            weights = self._weights(plane_weights, height, width) if index else plane_weights
             _weighted_error(reference, distorted, width, weights, sums)
             if not sums[1] > 0.0:
                 raise UsageError("At least one weight must be above zero, but they sum to 0.", "Check the weight map.")

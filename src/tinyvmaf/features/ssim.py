@@ -42,6 +42,7 @@ class Ssim(Feature):
         Option("scale", 0, low=0, high=10, help="decimation factor; 0 follows the picture size, 1 keeps it"),
     )
     minimum_size = WINDOW
+    weighable = True
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -90,14 +91,15 @@ class _Buffers:
     def prepare(self, pair: FramePair) -> tuple[Any, Any, float, Any]:
         """Reference, distorted, the factor that brings both to 0 .. 255, and weights or None, all decimated."""
         gain = 1.0 / (1 << (pair.bits - 8))
+        weights = pair.weight_plane
         if self.factor == 1:
-            return pair.reference.luma, pair.distorted.luma, gain, pair.weights
+            return pair.reference.luma, pair.distorted.luma, gain, weights
         planes: list[tuple[Any, float]] = [(pair.reference.luma, gain), (pair.distorted.luma, gain)]
-        if pair.weights is not None:
-            planes.append((pair.weights, 1.0))
+        if weights is not None:
+            planes.append((weights, 1.0))
         for (plane, plane_gain), out in zip(planes, self.images, strict=False):
             box_decimate(plane, plane.shape[1], self.factor, plane_gain, self.row, out, out.shape[1])
-        return self.images[0], self.images[1], 1.0, None if pair.weights is None else self.images[2]
+        return self.images[0], self.images[1], 1.0, None if weights is None else self.images[2]
 
 
 def automatic_scale(width: int, height: int) -> int:

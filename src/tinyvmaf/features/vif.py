@@ -23,23 +23,24 @@ _ROWS: Final = 2 * (64 + 16) * 208
 _MOMENTS: Final = 8 * 5 * 208
 _FILTERED: Final = 8 * 5 * 192
 _TERMS: Final = 8 * 2 * 192
+_SPREAD: Final = 192
 """Sizes of the kernel's tile buffers: see features/kernels/generate_vif.py."""
 
 _frame = Kernel("vif", "frame")
 
 
-def _scratch(height: int, width: int, weighted: bool) -> Packed:
+def _scratch(height: int, width: int) -> Packed:
     """Work memory of one thread for one frame size, as the kernel takes it."""
-    levels: list[npt.NDArray[Any] | None] = []
+    levels: list[npt.NDArray[Any]] = []
     for scale in range(1, SCALES):
         shape = (max(height >> scale, 1), max(width >> scale, 1))
         levels += [aligned_zeros(shape, np.uint16), aligned_zeros(shape, np.uint16)]
-        levels.append(aligned_zeros(shape, np.float32) if weighted else None)
     return Packed(
         *levels,
         *(aligned_zeros(size, np.float32) for size in (_ROWS, _MOMENTS, _FILTERED)),
         *(aligned_zeros(size, np.float64) for size in (_ROWS, _MOMENTS, _FILTERED)),
         aligned_zeros(_TERMS, np.float32),
+        aligned_zeros(_SPREAD, np.float32),
         *(aligned_zeros(width + 16, np.float32) for _ in range(3)),
     )
 
@@ -53,10 +54,16 @@ class Vif(Feature):
         Option("vif_enhn_gain_limit", 100.0, 1.0, 100.0, "egl", "Largest enhancement gain; 1 rewards no enhancement."),
     )
 
+    weighable = True
+
     def update(self, pair: FramePair) -> list[float]:
         """VIF of one pair: one value per scale."""
-        numbers = self.sums(pair)
-        return [float(n / d) if d > 0 else 1.0 for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
+        return _ratios(self.sums(pair).sum(axis=0))
+
+    def update_both(self, pair: FramePair) -> tuple[list[float], list[float]]:
+        """VIF of one pair without its weights and with them, in one pass."""
+        sums = self.sums(pair)
+        return _ratios(sums[0]), _ratios(sums.sum(axis=0))
 
     def sums(self, pair: FramePair) -> npt.NDArray[np.float64]:
         """Numerator and denominator of each scale.
@@ -65,15 +72,19 @@ class Vif(Feature):
             pair: The frames, at least 16 x 16.
 
         Returns:
-            (8,) float64: numerator, denominator, scale by scale; both are sums of log2 terms in bits.
+            (2, 4, 2) float64: plain sums and what the weights add to them, scale by scale, numerator and denominator;
+            all are sums of log2 terms in bits.
         """
         height, width = pair.reference.luma.shape
-        weighted = pair.weights is not None
-        scratch = self.scratch((height, width, weighted), lambda: _scratch(height, width, weighted))
-        sums = np.empty(2 * SCALES)
+        scratch = self.scratch((height, width), lambda: _scratch(height, width))
+        sums = np.empty(4 * SCALES)
         unit = 2.0 ** (8 - pair.bits)
         _frame(
             pair.reference.luma, pair.distorted.luma, unit, None if pair.bits == 8 else unit, width,
-            float(self.values["vif_enhn_gain_limit"]), pair.weights, scratch, sums,
+            float(self.values["vif_enhn_gain_limit"]), pair.excess, scratch, sums,
         )  # fmt: skip
-        return sums
+        return sums.reshape(SCALES, 2, 2).swapaxes(0, 1)
+
+
+def _ratios(sums: npt.NDArray[np.float64]) -> list[float]:
+    return [float(n / d) if d > 0 else 1.0 for n, d in sums]

@@ -9,10 +9,15 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tinyvmaf.errors import UsageError
+
 Plane: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Weights: TypeAlias = npt.NDArray[np.float32]
 Chroma: TypeAlias = Literal["400", "420", "422", "444"]
 Range: TypeAlias = Literal["limited", "full"]
+
+CELL = 8
+"""Luma samples on a side of a cell of weights: finer than what attention tells apart, coarse enough to cost nothing."""
 
 CHROMA_SHIFTS: dict[str, tuple[int, int]] = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 """log2 of the horizontal and vertical chroma subsampling of each format that has chroma."""
@@ -31,6 +36,19 @@ def chroma_size(width: int, height: int, chroma: str) -> tuple[int, int]:
     """
     right, down = CHROMA_SHIFTS[chroma]
     return -(-width // (1 << right)), -(-height // (1 << down))
+
+
+def cells(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the cells of weights of a frame; those at the edges may be smaller.
+
+    Args:
+        height: Luma height in samples.
+        width: Luma width in samples.
+
+    Returns:
+        (rows, columns).
+    """
+    return -(-height // CELL), -(-width // CELL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +147,8 @@ class FramePair:
         distorted: The degraded frame.
         index: Number of the pair, from 0.
         previous: Reference frame of the pair before, None for the first.
-        weights: (H, W) float32 weight of every luma sample, None for all ones.
+        weights: (ceil(H / 8), ceil(W / 8)) float32 weights, at least 0, of the luma samples in each cell of 8 x 8; None
+            for all ones.
         colour: How the code values of both frames become colours.
     """
 
@@ -144,3 +163,37 @@ class FramePair:
     def bits(self) -> int:
         """Significant bits of both frames."""
         return self.reference.bits
+
+    @property
+    def excess(self) -> Weights | None:
+        """What the weights have above one: sums of it beside plain sums make both plain and weighted figures.
+
+        Raises:
+            UsageError: They are not as many as there are cells.
+        """
+        return None if self.weights is None else self._checked(self.weights) - np.float32(1)
+
+    @property
+    def weight_plane(self) -> Weights | None:
+        """(H, W) float32 weight of every luma sample, None for all ones.
+
+        Raises:
+            UsageError: They are not as many as there are cells.
+        """
+        if self.weights is None:
+            return None
+        height, width = self.reference.luma.shape
+        return self._checked(self.weights).repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
+
+    def _checked(self, weights: Weights) -> Weights:
+        wanted = cells(*self.reference.luma.shape)
+        if weights.shape != wanted or weights.dtype != np.float32:
+            raise UsageError(
+                f"Weights of this frame are float32 of shape {wanted}, not {weights.dtype} of {weights.shape}.",
+                f"Give one for every cell of {CELL} x {CELL} samples.",
+            )
+        if not weights.max() > 0 or weights.min() < 0:
+            raise UsageError(
+                "Weights are at least 0 and do not sum to 0, but these are not.", "Check the weight map."
+            )
+        return weights

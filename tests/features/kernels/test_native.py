@@ -16,15 +16,15 @@ from tinyvmaf.features.kernels.native import Kernel
 
 needs_images = pytest.mark.skipif(not image.supported(), reason="kernel images run on Linux x86-64 only")
 
-SAD = "u1x2-u1x2-f-i-n-f4x1-f4x1-f8x1"
+SAD = "u1x2-u1x2-f-i-n-f4x1-f4x1-f4x1-f8x1"
 SIGNATURES = {
     "vif": (
         vif.frame,
-        "u1x2-u1x2-f-n-i-f-n-u2x2-u2x2-n-u2x2-u2x2-n-u2x2-u2x2-n-f4x1-f4x1-f4x1-f8x1-f8x1-f8x1-f4x1-f4x1-f4x1-f4x1-f8x1",
+        "u1x2-u1x2-f-n-i-f-n-u2x2-u2x2-u2x2-u2x2-u2x2-u2x2-f4x1-f4x1-f4x1-f8x1-f8x1-f8x1-f4x1-f4x1-f4x1-f4x1-f4x1-f8x1",
     ),
     "adm": (
         adm.frame,
-        "u1x2-u1x2-n-i-f-f8x2-n-i2x2-i2x2-n-f8x2-f8x2-n-f8x2-f8x2-n-f8x2-f8x2-n-f4x1-f4x1-f8x1-f8x1-f8x2",
+        "u1x2-u1x2-n-i-f-f8x2-n-i2x2-i2x2-f8x2-f8x2-f8x2-f8x2-f8x2-f8x2-n-f4x1-f4x1-f8x1-f8x1-f4x1-f8x2",
     ),
     "motion": (motion.sad, SAD),
 }
@@ -41,9 +41,9 @@ MANY = 10
 
 def _call(kernel, previous, current, weights=None):
     width = current.shape[1]
-    out = np.zeros(2)
-    rows, line = np.zeros(5 * (width + 4), np.float32), np.zeros(width + 4, np.float32)
-    kernel(previous, current, 1.0, width, weights, rows, line, out)
+    out = np.zeros(4)
+    rows, line, spread = (np.zeros(n * (width + 4), np.float32) for n in (5, 1, 1))
+    kernel(previous, current, 1.0, width, weights, rows, line, spread, out)
     return out
 
 

@@ -356,25 +356,42 @@ def masked_cubes(slots, left, count, restored, above, at, below, bias, steps):
 
 
 @numba.njit(**FAST)
-def add_row(slots, first, left, count, weights, row, sums):
-    """Add the sums of three cube slots, weighted where there are weights, to sums[0:3]."""
+def add_row(slots, first, left, count, weights, sums, excess):
+    """Add the sums of three cube slots to sums[0:3], and the sums times their weights to excess[0:3]."""
     for band in range(3):
         base = (first + band) * SLOT + MARGIN + left
         values = slots[base : base + count]
-        if weights is not None:
-            weight = weights[row, left : left + count]
-            for j in range(count):
-                values[j] *= weight[j]
         part = values[0] * f4(0)
         for j in range(count):
             part += values[j]
         sums[band] += f8(part)
+        if weights is not None:
+            weighted = values[0] * f4(0)
+            for j in range(count):
+                weighted += values[j] * weights[j]
+            excess[band] += f8(weighted)
+
+
+@numba.njit(**FAST)
+def row_weights(spread, cells, row, side, left, right, new):
+    """The weights of one row of a band, None where there are none; spread out where the row is the first of its cells.
+
+    Two rows of cells are kept, because the masked signal is summed up one row behind.
+    """
+    if cells is None:
+        return None
+    cell = cells[row // side]
+    weights = spread[row // side % 2 * SLOT : row // side % 2 * SLOT + right]
+    if new:
+        for j in range(right):
+            weights[j] = cell[j // side]
+    return weights[left:right]
 
 
 @numba.njit(**FAST)
 def scale(
-    reference, distorted, exact, shifts, width, gain, straight, diagonal, steps, bias, masked_steps, weights,
-    low_x, low_y, slots, line, sums,
+    reference, distorted, exact, shifts, width, gain, straight, diagonal, steps, bias, masked_steps, weights, side,
+    low_x, low_y, slots, line, spread, sums,
 ):  # fmt: skip
     """Sums of one scale.
 
@@ -386,10 +403,12 @@ def scale(
         straight, diagonal: CSF weight of the h and v bands, and of the d band.
         steps: See `cubes`.
         bias, masked_steps: See `masked_cubes`.
-        weights: (H + 1) // 2 rows of weights at the bands' size, or None.
+        weights: What the weight of each cell has above one, or None.
+        side: Samples of a band on a side of a cell.
         low_x, low_y: Low bands, written.
-        slots, line: Work buffers.
-        sums: (7,): cubes of the reference h, v, d; cubes of the masked signal h, v, d; total weight.
+        slots, line, spread: Work buffers.
+        sums: (14,): cubes of the reference h, v, d; cubes of the masked signal h, v, d; samples; then what the weights
+            add to each of them.
     """
     height = (reference.shape[0] + 1) // 2
     half = (width + 1) // 2
@@ -399,7 +418,7 @@ def scale(
     bottom = height - top
     start = max(left - 1, 0)
     end = min(right + 1, half)
-    for k in range(7):
+    for k in range(14):
         sums[k] = 0.0
     for i in range(height + 1):
         needed = top - 1 <= i <= bottom and i < height
@@ -418,7 +437,11 @@ def scale(
             slots[edge + half] = slots[edge + half - 1]
             if top <= i < bottom:
                 cubes(slots, left, right - left, steps)
-                add_row(slots, CUBES, left, right - left, weights, i, sums[0:3])
+                weight = row_weights(spread, weights, i, side, left, right, i == top or i % side == 0)
+                add_row(slots, CUBES, left, right - left, weight, sums[0:3], sums[7:10])
+                if weights is not None:
+                    for j in range(right - left):
+                        sums[13] += f8(weight[j])
         c = i - 1
         if top <= c < bottom:
             above = MASK + (c - 1) % 3 if c > 0 else MASK + min(1, height - 1)
@@ -426,18 +449,14 @@ def scale(
             masked_cubes(
                 slots, left, right - left, RESTORED + 3 * (c % 2), above, MASK + c % 3, below, bias, masked_steps
             )
-            add_row(slots, CUBES + 3, left, right - left, weights, c, sums[3:6])
-    if weights is None:
-        sums[6] = np.float64((right - left) * (bottom - top))
-    else:
-        for i in range(top, bottom):
-            for j in range(left, right):
-                sums[6] += np.float64(weights[i, j])
+            weight = row_weights(spread, weights, c, side, left, right, False)
+            add_row(slots, CUBES + 3, left, right - left, weight, sums[3:6], sums[10:13])
+    sums[6] = np.float64((right - left) * (bottom - top))
 
 
 @numba.njit(**FAST)
 def halve(source, width, out):
-    """Mean of every 2 x 2 block of a weight plane; an odd last row or column counts twice."""
+    """Mean of every 2 x 2 cells of weights; an odd last row or column counts twice."""
     height = source.shape[0]
     for i in range((height + 1) // 2):
         upper = source[2 * i]
@@ -452,7 +471,7 @@ def halve(source, width, out):
 @numba.njit(**FAST)
 def frame(
     reference, distorted, exact, width, gain, csf, weights,
-    x1, y1, w1, x2, y2, w2, x3, y3, w3, x4, y4, w4, slots, line, wide_slots, wide_line, sums,
+    x1, y1, x2, y2, x3, y3, x4, y4, w4, slots, line, wide_slots, wide_line, spread, sums,
 ):  # fmt: skip
     """Sums of all four scales.
 
@@ -461,35 +480,34 @@ def frame(
         exact: None for 8-bit samples, else the factor that brings samples to 8-bit units, 2**(8 - bits).
         gain: Largest enhancement gain: 100, or 1 for NEG models.
         csf: (4, 2) float64: CSF weight of the straight and the diagonal bands, scale by scale.
-        weights: (H, W) float32, or None for all ones.
-        x1 .. w4: Low bands and weights, each half (rounded up) as large as the one before: x1 and y1 are int16 in steps
-            of 1/64, x2 to y4 float64 in steps of SHIFTS_1 to SHIFTS_3, weights float32.
+        weights: What the weight of each cell of 8 x 8 samples has above one, float32, or None for all ones.
+        x1 .. y4: Low bands, each half (rounded up) as large as the one before: x1 and y1 are int16 in steps of 1/64, x2
+            to y4 float64 in steps of SHIFTS_1 to SHIFTS_3.
+        w4: Weights of 2 x 2 cells, float32, written; None where `weights` is.
         slots, line: Work buffers, BUFFER and 4 * SLOT long, float32.
         wide_slots, wide_line: The same in float64.
-        sums: (4, 7) float64, see `scale`.
+        spread: Work buffer, 2 * SLOT long, float32.
+        sums: (4, 14) float64, see `scale`.
     """
     half = (width + 1) // 2
     quarter = (half + 1) // 2
     eighth = (quarter + 1) // 2
     if weights is not None:
-        halve(weights, width, w1)
-        halve(w1, half, w2)
-        halve(w2, quarter, w3)
-        halve(w3, eighth, w4)
+        halve(weights, eighth, w4)
     # The first scale is fixed point of few bits, which float32 holds exactly; the others carry more.
     scale(
-        reference, distorted, exact, SHIFTS_1, width, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), None, w1,
-        x1, y1, slots, line, sums[0],
+        reference, distorted, exact, SHIFTS_1, width, f4(gain), f4(csf[0, 0]), f4(csf[0, 1]), None, f4(0), None, weights, 4,
+        x1, y1, slots, line, spread, sums[0],
     )  # fmt: skip
     scale(
-        x1, y1, None, SHIFTS_1, half, gain, csf[1, 0], csf[1, 1], STEPS_1, BIAS_1, MASKED_STEPS_1, w2,
-        x2, y2, wide_slots, wide_line, sums[1],
+        x1, y1, None, SHIFTS_1, half, gain, csf[1, 0], csf[1, 1], STEPS_1, BIAS_1, MASKED_STEPS_1, weights, 2,
+        x2, y2, wide_slots, wide_line, spread, sums[1],
     )  # fmt: skip
     scale(
-        x2, y2, None, SHIFTS_2, quarter, gain, csf[2, 0], csf[2, 1], STEPS_2, BIAS_2, MASKED_STEPS_2, w3,
-        x3, y3, wide_slots, wide_line, sums[2],
+        x2, y2, None, SHIFTS_2, quarter, gain, csf[2, 0], csf[2, 1], STEPS_2, BIAS_2, MASKED_STEPS_2, weights, 1,
+        x3, y3, wide_slots, wide_line, spread, sums[2],
     )  # fmt: skip
     scale(
-        x3, y3, None, SHIFTS_3, eighth, gain, csf[3, 0], csf[3, 1], STEPS_3, BIAS_3, MASKED_STEPS_3, w4,
-        x4, y4, wide_slots, wide_line, sums[3],
+        x3, y3, None, SHIFTS_3, eighth, gain, csf[3, 0], csf[3, 1], STEPS_3, BIAS_3, MASKED_STEPS_3, w4, 1,
+        x4, y4, wide_slots, wide_line, spread, sums[3],
     )  # fmt: skip

@@ -40,6 +40,8 @@ HALO: Final = 16
 STRIP: Final = 64
 BLOCK: Final = 8
 MOMENTS: Final = 5
+CELL: Final = 8
+"""Samples of the picture on a side of a cell of weights, and of a block, so that few cells meet few rows."""
 STRIDE: Final = TILE + HALO
 PITCH: Final = STRIDE // PHASES
 LANE: Final = TILE // PHASES
@@ -76,18 +78,6 @@ def load(plane, unit, row, first, count, width, out, base):
         out[base + c % {phases} * {pitch} + c // {phases}] = f4(plane[row, mirror(first + c, width)]) * unit
     for c in range({phases} * right, count):
         out[base + c % {phases} * {pitch} + c // {phases}] = f4(plane[row, mirror(first + c, width)]) * unit
-
-
-@numba.njit(**FAST)
-def weigh(terms, count, weights, row, column):
-    """Multiply both terms of each sample of a row by the sample's weight."""
-    for phase in range({phases}):
-        weight = weights[row, column + phase : column + count]
-        above = terms[phase * {lane} : (phase + 1) * {lane}]
-        below = terms[{tile} + phase * {lane} : {tile} + (phase + 1) * {lane}]
-        for u in range((count - phase + {more}) // {phases}):
-            above[u] *= weight[{phases} * u]
-            below[u] *= weight[{phases} * u]
 
 
 @numba.njit(**FAST)
@@ -173,20 +163,56 @@ def terms_{s}(filtered, gain_limit, terms):
 
 '''
 
+EXCESS: Final = '''
+@numba.njit(**FAST)
+def excess_{s}(terms, rows, count, weights, row, column, spread, sums):
+    """Add the terms of a block, times what their weights have above one, to both sums.
+
+    Terms that are no samples' become zero.{about}
+
+    Args:
+        terms, rows, count: See `add`.
+        weights: What each cell of {side} x {side} samples has above one.
+        row, column: Place of the block in its plane.
+        spread: Work buffer, {spread_size} long: the weights of a row, phase by phase, as far as phases differ.
+        sums: Two numbers.
+    """
+    terms[rows * {terms_row} :] = f4(0)
+    for lane in range(0 if count == {tile} else {lanes}):
+        terms[lane * {lane} + (count - lane % {phases} + {more}) // {phases} : (lane + 1) * {lane}] = f4(0)
+    last = (column + count - 1) // {side} - column // {side}
+    for group in range(0, rows, {side}):
+        line = weights[(row + group) // {side}][column // {side} :]
+{spread}
+        block = terms[group * {terms_row} : group * {terms_row} + {group_size}]
+        above = f4(0)
+        below = f4(0)
+        for u in range({lane}):
+{above}
+{below}
+        sums[0] += f8(above)
+        sums[1] += f8(below)
+
+'''
+
+COLLAPSED: Final = " The first row holds the sums of all rows already."
+
 STATISTICS: Final = '''
 
 @numba.njit(**FAST)
-def statistics_{s}(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, sums):
+def statistics_{s}(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, spread, sums):
     """VIF's numerator and denominator over one scale, added to sums[0] and sums[1].
+
+    What weights add to both goes into sums[2] and sums[3].
 
     Args:
         reference, distorted: (H, stride) planes; `width` columns count.
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
-        weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, {rows_size}, {moments_size}, {filtered_size} and {terms_size}
-            long; terms is float32.
-        sums: Two numbers.
+        weights: What the weight of each cell of {side} x {side} samples has above one, or None for all ones.
+        rows, moments, filtered, terms, spread: Work buffers, {rows_size}, {moments_size}, {filtered_size}, {terms_size}
+            and {tile} long; the last two are float32.
+        sums: Four numbers.
     """
     height = reference.shape[0]
     for top in range(0, height, {strip}):
@@ -207,9 +233,7 @@ def statistics_{s}(reference, distorted, unit, width, gain_limit, weights, rows,
                 block = min({block}, count - r)
                 for b in range(block):
                     terms_{s}(filtered[b * {filtered_row} :], gain_limit, terms[b * {terms_row} :])
-                    if weights is not None:
-                        weigh(terms[b * {terms_row} :], columns, weights, top + r + b, left)
-                add(terms, block, columns, sums)
+{sum}
 
 '''
 
@@ -341,7 +365,49 @@ def _statistics(scale: int) -> str:
         stride2=2 * STRIDE, stride3=3 * STRIDE, stride4=4 * STRIDE, block=BLOCK,
         rows_size=2 * _half(scale), moments_size=BLOCK * MOMENTS * STRIDE, filtered_size=BLOCK * MOMENTS * TILE,
         filtered_row=MOMENTS * TILE,
-        terms_size=BLOCK * 2 * TILE, terms_row=2 * TILE,
+        terms_size=BLOCK * 2 * TILE, terms_row=2 * TILE, side=_side(scale), lane=LANE, sum=_lines(_sum(scale), 16),
+    )  # fmt: skip
+
+
+def _side(scale: int) -> int:
+    """Samples on a side of a cell of weights."""
+    return CELL >> scale
+
+
+def _sum(scale: int) -> list[str]:
+    """Statements that add up a block: its weighted sum first, but where one cell is as high as the block."""
+    plain = "add(terms, block, columns, sums)"
+    weighted = [
+        "if weights is not None:",
+        f"    excess_{scale}(terms, block, columns, weights, top + r, left, spread, sums[2:4])",
+    ]
+    return [plain, *weighted] if _side(scale) == BLOCK else [*weighted, plain]
+
+
+def _excess(scale: int) -> str:
+    side = _side(scale)
+    rows = range(1 if side == BLOCK else side)
+    alike = min(side, PHASES)  # neighbouring phases that share their weights
+    repeats, step = max(side // PHASES, 1), max(PHASES // side, 1)
+    spread = [f"for v in range({LANE // repeats}):"]
+    for part in range(PHASES // alike):
+        spread.append(f"    weight = line[min({step} * v + {part}, last)]")
+        spread += [f"    spread[{part * LANE} + {repeats} * v + {k}] = weight" for k in range(repeats)]
+
+    def sums(name: str, first: int) -> list[str]:
+        total = []
+        for part in range(PHASES // alike):
+            places = [
+                first + b * 2 * TILE + phase * LANE for b in rows for phase in range(part * alike, (part + 1) * alike)
+            ]
+            total.append(f"spread[{part * LANE} + u] * ({' + '.join(f'block[{place} + u]' for place in places)})")
+        return [f"{name} += {term}" for term in total]
+
+    return EXCESS.format(
+        s=scale, side=side, lane=LANE, phases=PHASES, more=PHASES - 1, tile=TILE, terms_row=2 * TILE,
+        lanes=2 * PHASES * BLOCK, group_size=rows[-1] * 2 * TILE + 2 * TILE, spread_size=PHASES // alike * LANE,
+        about=COLLAPSED if side == BLOCK else "", spread=_lines(spread),
+        above=_lines(sums("above", 0), 12), below=_lines(sums("below", TILE), 12),
     )  # fmt: skip
 
 
@@ -392,7 +458,7 @@ def _steps(taps: Sequence[int], samples: Sequence[str]) -> list[str]:
 
 def generate() -> str:
     """The text of vif_scales.py."""
-    scales = [_vertical(s) + _horizontal(s) + _statistics(s) for s in range(len(TAPS))]
+    scales = [_vertical(s) + _horizontal(s) + _excess(s) + _statistics(s) for s in range(len(TAPS))]
     return (_header() + "".join(scales) + "".join(_decimate(s) for s in range(1, len(TAPS)))).rstrip() + "\n"
 
 

@@ -19,10 +19,12 @@ CENTRE: Final = 26386 / 65536
 """The symmetric five taps of libvmaf's integer extractor."""
 
 RADIUS: Final = 2
+CELL: Final = 8
+"""Samples on a side of a cell of weights."""
 
 
 @numba.njit(**FAST)
-def sad(previous, current, unit, width, weights, rows, line, out):
+def sad(previous, current, unit, width, weights, rows, line, spread, out):
     """Sum of absolute low-passed differences in 1/256 of an 8-bit step, and the sum of weights.
 
     Filtering the difference equals the difference of the filtered frames. The vertical pass rounds to 1/256, the
@@ -31,14 +33,15 @@ def sad(previous, current, unit, width, weights, rows, line, out):
     Args:
         previous, current: (H, stride) uint8 or uint16 luma; `width` columns count.
         unit: Factor that brings samples to 8-bit units.
-        weights: (H, W) float32, or None for all ones.
+        weights: What the weight of each cell of 8 x 8 samples has above one, float32, or None for all ones.
         rows: Work buffer, 5 rows of width + 4, float32.
-        line: Work row, width + 4, float32.
-        out: (2,) float64: sum, total weight.
+        line, spread: Work rows, width + 4, float32.
+        out: (4,) float64: sum and samples, then what the weights add to them.
     """
     height = current.shape[0]
     stride = width + 2 * RADIUS
     total = 0.0
+    more = 0.0
     mass = 0.0
     for r in range(4):
         _difference(previous, current, mirror(r - RADIUS, height), width, rows, ((r + 3) % 5) * stride)
@@ -55,29 +58,30 @@ def sad(previous, current, unit, width, weights, rows, line, out):
         for k in range(1, RADIUS + 1):
             line[RADIUS - k] = line[RADIUS + k]
             line[RADIUS + width - 1 + k] = line[RADIUS + width - 1 - k]
+        if weights is not None and i % CELL == 0:
+            cells = weights[i // CELL]
+            for j in range(width):
+                spread[j] = cells[j // CELL]
+        row = i4(0)
+        for j in range(width):
+            v = f4(OUTER) * (line[j] + line[j + 4]) + f4(INNER) * (line[j + 1] + line[j + 3]) + f4(CENTRE) * line[j + 2]
+            difference = abs(f4(np.floor(v + f4(0.5))))
+            row += i4(difference)
+            if weights is not None:
+                line[j] = difference * spread[j]
+        total += row
         if weights is not None:
-            weight = weights[i]
+            part = f4(0)
+            weight = f4(0)
             for j in range(width):
-                v = (
-                    f4(OUTER) * (line[j] + line[j + 4])
-                    + f4(INNER) * (line[j + 1] + line[j + 3])
-                    + f4(CENTRE) * line[j + 2]
-                )
-                total += np.float64(weight[j]) * np.float64(abs(f4(np.floor(v + f4(0.5)))))
-                mass += np.float64(weight[j])
-        else:
-            row = i4(0)
-            for j in range(width):
-                v = (
-                    f4(OUTER) * (line[j] + line[j + 4])
-                    + f4(INNER) * (line[j + 1] + line[j + 3])
-                    + f4(CENTRE) * line[j + 2]
-                )
-                row += i4(abs(f4(np.floor(v + f4(0.5)))))
-            total += row
-            mass += width
+                part += line[j]
+                weight += spread[j]
+            more += part
+            mass += weight
     out[0] = total
-    out[1] = mass
+    out[1] = np.float64(height) * width
+    out[2] = more
+    out[3] = mass
 
 
 @numba.njit(inline="always", **FAST)

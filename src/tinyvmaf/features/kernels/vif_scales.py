@@ -33,18 +33,6 @@ def load(plane, unit, row, first, count, width, out, base):
 
 
 @numba.njit(**FAST)
-def weigh(terms, count, weights, row, column):
-    """Multiply both terms of each sample of a row by the sample's weight."""
-    for phase in range(4):
-        weight = weights[row, column + phase : column + count]
-        above = terms[phase * 48 : (phase + 1) * 48]
-        below = terms[192 + phase * 48 : 192 + (phase + 1) * 48]
-        for u in range((count - phase + 3) // 4):
-            above[u] *= weight[4 * u]
-            below[u] *= weight[4 * u]
-
-
-@numba.njit(**FAST)
 def add(terms, rows, count, sums):
     """Add the terms of a block, of which `rows` rows and `count` columns are samples, to both sums."""
     terms[rows * 384 :] = f4(0)
@@ -234,19 +222,54 @@ def terms_0(filtered, gain_limit, terms):
         terms[192 + j] = log2(f4(information))
 
 
+@numba.njit(**FAST)
+def excess_0(terms, rows, count, weights, row, column, spread, sums):
+    """Add the terms of a block, times what their weights have above one, to both sums.
+
+    Terms that are no samples' become zero. The first row holds the sums of all rows already.
+
+    Args:
+        terms, rows, count: See `add`.
+        weights: What each cell of 8 x 8 samples has above one.
+        row, column: Place of the block in its plane.
+        spread: Work buffer, 48 long: the weights of a row, phase by phase, as far as phases differ.
+        sums: Two numbers.
+    """
+    terms[rows * 384 :] = f4(0)
+    for lane in range(0 if count == 192 else 64):
+        terms[lane * 48 + (count - lane % 4 + 3) // 4 : (lane + 1) * 48] = f4(0)
+    last = (column + count - 1) // 8 - column // 8
+    for group in range(0, rows, 8):
+        line = weights[(row + group) // 8][column // 8 :]
+        for v in range(24):
+            weight = line[min(1 * v + 0, last)]
+            spread[0 + 2 * v + 0] = weight
+            spread[0 + 2 * v + 1] = weight
+        block = terms[group * 384 : group * 384 + 384]
+        above = f4(0)
+        below = f4(0)
+        for u in range(48):
+            above += spread[0 + u] * (block[0 + u] + block[48 + u] + block[96 + u] + block[144 + u])
+            below += spread[0 + u] * (block[192 + u] + block[240 + u] + block[288 + u] + block[336 + u])
+        sums[0] += f8(above)
+        sums[1] += f8(below)
+
+
 
 @numba.njit(**FAST)
-def statistics_0(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, sums):
+def statistics_0(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, spread, sums):
     """VIF's numerator and denominator over one scale, added to sums[0] and sums[1].
+
+    What weights add to both goes into sums[2] and sums[3].
 
     Args:
         reference, distorted: (H, stride) planes; `width` columns count.
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
-        weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 33280, 8320, 7680 and 3072
-            long; terms is float32.
-        sums: Two numbers.
+        weights: What the weight of each cell of 8 x 8 samples has above one, or None for all ones.
+        rows, moments, filtered, terms, spread: Work buffers, 33280, 8320, 7680, 3072
+            and 192 long; the last two are float32.
+        sums: Four numbers.
     """
     height = reference.shape[0]
     for top in range(0, height, 64):
@@ -267,9 +290,9 @@ def statistics_0(reference, distorted, unit, width, gain_limit, weights, rows, m
                 block = min(8, count - r)
                 for b in range(block):
                     terms_0(filtered[b * 960 :], gain_limit, terms[b * 384 :])
-                    if weights is not None:
-                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
                 add(terms, block, columns, sums)
+                if weights is not None:
+                    excess_0(terms, block, columns, weights, top + r, left, spread, sums[2:4])
 
 
 @numba.njit(**ORDERED)
@@ -414,19 +437,53 @@ def terms_1(filtered, gain_limit, terms):
         terms[192 + j] = log2(f4(information))
 
 
+@numba.njit(**FAST)
+def excess_1(terms, rows, count, weights, row, column, spread, sums):
+    """Add the terms of a block, times what their weights have above one, to both sums.
+
+    Terms that are no samples' become zero.
+
+    Args:
+        terms, rows, count: See `add`.
+        weights: What each cell of 4 x 4 samples has above one.
+        row, column: Place of the block in its plane.
+        spread: Work buffer, 48 long: the weights of a row, phase by phase, as far as phases differ.
+        sums: Two numbers.
+    """
+    terms[rows * 384 :] = f4(0)
+    for lane in range(0 if count == 192 else 64):
+        terms[lane * 48 + (count - lane % 4 + 3) // 4 : (lane + 1) * 48] = f4(0)
+    last = (column + count - 1) // 4 - column // 4
+    for group in range(0, rows, 4):
+        line = weights[(row + group) // 4][column // 4 :]
+        for v in range(48):
+            weight = line[min(1 * v + 0, last)]
+            spread[0 + 1 * v + 0] = weight
+        block = terms[group * 384 : group * 384 + 1536]
+        above = f4(0)
+        below = f4(0)
+        for u in range(48):
+            above += spread[0 + u] * (block[0 + u] + block[48 + u] + block[96 + u] + block[144 + u] + block[384 + u] + block[432 + u] + block[480 + u] + block[528 + u] + block[768 + u] + block[816 + u] + block[864 + u] + block[912 + u] + block[1152 + u] + block[1200 + u] + block[1248 + u] + block[1296 + u])
+            below += spread[0 + u] * (block[192 + u] + block[240 + u] + block[288 + u] + block[336 + u] + block[576 + u] + block[624 + u] + block[672 + u] + block[720 + u] + block[960 + u] + block[1008 + u] + block[1056 + u] + block[1104 + u] + block[1344 + u] + block[1392 + u] + block[1440 + u] + block[1488 + u])
+        sums[0] += f8(above)
+        sums[1] += f8(below)
+
+
 
 @numba.njit(**FAST)
-def statistics_1(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, sums):
+def statistics_1(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, spread, sums):
     """VIF's numerator and denominator over one scale, added to sums[0] and sums[1].
+
+    What weights add to both goes into sums[2] and sums[3].
 
     Args:
         reference, distorted: (H, stride) planes; `width` columns count.
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
-        weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 29952, 8320, 7680 and 3072
-            long; terms is float32.
-        sums: Two numbers.
+        weights: What the weight of each cell of 4 x 4 samples has above one, or None for all ones.
+        rows, moments, filtered, terms, spread: Work buffers, 29952, 8320, 7680, 3072
+            and 192 long; the last two are float32.
+        sums: Four numbers.
     """
     height = reference.shape[0]
     for top in range(0, height, 64):
@@ -447,8 +504,8 @@ def statistics_1(reference, distorted, unit, width, gain_limit, weights, rows, m
                 block = min(8, count - r)
                 for b in range(block):
                     terms_1(filtered[b * 960 :], gain_limit, terms[b * 384 :])
-                    if weights is not None:
-                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
+                if weights is not None:
+                    excess_1(terms, block, columns, weights, top + r, left, spread, sums[2:4])
                 add(terms, block, columns, sums)
 
 
@@ -578,19 +635,57 @@ def terms_2(filtered, gain_limit, terms):
         terms[192 + j] = log2(f4(information))
 
 
+@numba.njit(**FAST)
+def excess_2(terms, rows, count, weights, row, column, spread, sums):
+    """Add the terms of a block, times what their weights have above one, to both sums.
+
+    Terms that are no samples' become zero.
+
+    Args:
+        terms, rows, count: See `add`.
+        weights: What each cell of 2 x 2 samples has above one.
+        row, column: Place of the block in its plane.
+        spread: Work buffer, 96 long: the weights of a row, phase by phase, as far as phases differ.
+        sums: Two numbers.
+    """
+    terms[rows * 384 :] = f4(0)
+    for lane in range(0 if count == 192 else 64):
+        terms[lane * 48 + (count - lane % 4 + 3) // 4 : (lane + 1) * 48] = f4(0)
+    last = (column + count - 1) // 2 - column // 2
+    for group in range(0, rows, 2):
+        line = weights[(row + group) // 2][column // 2 :]
+        for v in range(48):
+            weight = line[min(2 * v + 0, last)]
+            spread[0 + 1 * v + 0] = weight
+            weight = line[min(2 * v + 1, last)]
+            spread[48 + 1 * v + 0] = weight
+        block = terms[group * 384 : group * 384 + 768]
+        above = f4(0)
+        below = f4(0)
+        for u in range(48):
+            above += spread[0 + u] * (block[0 + u] + block[48 + u] + block[384 + u] + block[432 + u])
+            above += spread[48 + u] * (block[96 + u] + block[144 + u] + block[480 + u] + block[528 + u])
+            below += spread[0 + u] * (block[192 + u] + block[240 + u] + block[576 + u] + block[624 + u])
+            below += spread[48 + u] * (block[288 + u] + block[336 + u] + block[672 + u] + block[720 + u])
+        sums[0] += f8(above)
+        sums[1] += f8(below)
+
+
 
 @numba.njit(**FAST)
-def statistics_2(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, sums):
+def statistics_2(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, spread, sums):
     """VIF's numerator and denominator over one scale, added to sums[0] and sums[1].
+
+    What weights add to both goes into sums[2] and sums[3].
 
     Args:
         reference, distorted: (H, stride) planes; `width` columns count.
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
-        weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 28288, 8320, 7680 and 3072
-            long; terms is float32.
-        sums: Two numbers.
+        weights: What the weight of each cell of 2 x 2 samples has above one, or None for all ones.
+        rows, moments, filtered, terms, spread: Work buffers, 28288, 8320, 7680, 3072
+            and 192 long; the last two are float32.
+        sums: Four numbers.
     """
     height = reference.shape[0]
     for top in range(0, height, 64):
@@ -611,8 +706,8 @@ def statistics_2(reference, distorted, unit, width, gain_limit, weights, rows, m
                 block = min(8, count - r)
                 for b in range(block):
                     terms_2(filtered[b * 960 :], gain_limit, terms[b * 384 :])
-                    if weights is not None:
-                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
+                if weights is not None:
+                    excess_2(terms, block, columns, weights, top + r, left, spread, sums[2:4])
                 add(terms, block, columns, sums)
 
 
@@ -734,19 +829,65 @@ def terms_3(filtered, gain_limit, terms):
         terms[192 + j] = log2(f4(information))
 
 
+@numba.njit(**FAST)
+def excess_3(terms, rows, count, weights, row, column, spread, sums):
+    """Add the terms of a block, times what their weights have above one, to both sums.
+
+    Terms that are no samples' become zero.
+
+    Args:
+        terms, rows, count: See `add`.
+        weights: What each cell of 1 x 1 samples has above one.
+        row, column: Place of the block in its plane.
+        spread: Work buffer, 192 long: the weights of a row, phase by phase, as far as phases differ.
+        sums: Two numbers.
+    """
+    terms[rows * 384 :] = f4(0)
+    for lane in range(0 if count == 192 else 64):
+        terms[lane * 48 + (count - lane % 4 + 3) // 4 : (lane + 1) * 48] = f4(0)
+    last = (column + count - 1) // 1 - column // 1
+    for group in range(0, rows, 1):
+        line = weights[(row + group) // 1][column // 1 :]
+        for v in range(48):
+            weight = line[min(4 * v + 0, last)]
+            spread[0 + 1 * v + 0] = weight
+            weight = line[min(4 * v + 1, last)]
+            spread[48 + 1 * v + 0] = weight
+            weight = line[min(4 * v + 2, last)]
+            spread[96 + 1 * v + 0] = weight
+            weight = line[min(4 * v + 3, last)]
+            spread[144 + 1 * v + 0] = weight
+        block = terms[group * 384 : group * 384 + 384]
+        above = f4(0)
+        below = f4(0)
+        for u in range(48):
+            above += spread[0 + u] * (block[0 + u])
+            above += spread[48 + u] * (block[48 + u])
+            above += spread[96 + u] * (block[96 + u])
+            above += spread[144 + u] * (block[144 + u])
+            below += spread[0 + u] * (block[192 + u])
+            below += spread[48 + u] * (block[240 + u])
+            below += spread[96 + u] * (block[288 + u])
+            below += spread[144 + u] * (block[336 + u])
+        sums[0] += f8(above)
+        sums[1] += f8(below)
+
+
 
 @numba.njit(**FAST)
-def statistics_3(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, sums):
+def statistics_3(reference, distorted, unit, width, gain_limit, weights, rows, moments, filtered, terms, spread, sums):
     """VIF's numerator and denominator over one scale, added to sums[0] and sums[1].
+
+    What weights add to both goes into sums[2] and sums[3].
 
     Args:
         reference, distorted: (H, stride) planes; `width` columns count.
         unit: Factor that brings samples to 8-bit units.
         gain_limit: Largest enhancement gain.
-        weights: (H, W) weight per sample, or None.
-        rows, moments, filtered, terms: Work buffers, 27456, 8320, 7680 and 3072
-            long; terms is float32.
-        sums: Two numbers.
+        weights: What the weight of each cell of 1 x 1 samples has above one, or None for all ones.
+        rows, moments, filtered, terms, spread: Work buffers, 27456, 8320, 7680, 3072
+            and 192 long; the last two are float32.
+        sums: Four numbers.
     """
     height = reference.shape[0]
     for top in range(0, height, 64):
@@ -767,8 +908,8 @@ def statistics_3(reference, distorted, unit, width, gain_limit, weights, rows, m
                 block = min(8, count - r)
                 for b in range(block):
                     terms_3(filtered[b * 960 :], gain_limit, terms[b * 384 :])
-                    if weights is not None:
-                        weigh(terms[b * 384 :], columns, weights, top + r + b, left)
+                if weights is not None:
+                    excess_3(terms, block, columns, weights, top + r, left, spread, sums[2:4])
                 add(terms, block, columns, sums)
 
 
