@@ -10,6 +10,7 @@ import weakref
 import numpy as np
 import pytest
 
+import denoisers
 from clips import degrade, natural, pairs
 from tinyvmaf import _catalogue
 from tinyvmaf.errors import MismatchError, UnknownNameError, UsageError
@@ -21,7 +22,7 @@ from tinyvmaf.score.pipeline import input_key, make_feature, measure, needed_fea
 from tinyvmaf.video.frame import Frame, FramePair
 
 FEATURES = [name for name in _catalogue.names("tinyvmaf.features") if name not in RECIPES]
-"""Those that need no weights."""
+"""Those that need no weights, or none that are pulled."""
 
 
 class Number(Feature):
@@ -190,7 +191,8 @@ def test_frames_too_small_for_a_feature_are_refused():
         measure(_stream(2, 200, 64), [make_feature("ms_ssim")])
 
 
-def test_threads_and_chunks_do_not_change_a_bit(monkeypatch):
+def test_threads_and_chunks_do_not_change_a_bit(monkeypatch, tmp_path):
+    monkeypatch.setenv(denoisers.VARIABLE, str(denoisers.write(tmp_path)))
     reference = natural("mdn_flower", 192, 178, 9)
     clip = pairs(reference, degrade(reference))
     results = []
