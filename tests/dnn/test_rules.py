@@ -200,6 +200,7 @@ def test_movements(data):
     shape[axis] = data.draw(st.sampled_from([-1, shape[axis]]))
     hold_against_runtime("Transpose", [value], perm=list(order))
     hold_against_runtime("Flatten", [value], axis=axis)
+    hold_against_runtime("DepthToSpace", [value], blocksize=1 + abs(indices[0]) % 3, mode="CRD")
     hold_against_runtime("Gather", [value], numbers(*indices), axis=axis)
     hold_against_runtime("Gather", [value], np.array(indices[0]), axis=axis)
     hold_against_runtime("Pad", [value], numbers(*pads))
@@ -409,6 +410,9 @@ REFUSALS = [
     ("Cast", [X], {"to": 99}, "type 99"),
     ("Flatten", [X], {"axis": 1.5}, "whole number"),
     ("Flatten", [X], {"axis": 5}, "names axis 5"),
+    ("DepthToSpace", [X], {}, "4 axes and blocks from 1, not 4 and 0"),
+    ("DepthToSpace", [COUNTS], {"blocksize": 2}, "4 axes and blocks from 1, not 1 and 2"),
+    ("DepthToSpace", [LOOSE], {"blocksize": 2}, "shape of an input"),
     ("Transpose", [X], {"perm": 3}, "list of whole numbers"),
     ("Transpose", [X], {"perm": (0.5,)}, "list of whole numbers"),
     ("Transpose", [X], {"perm": (0, 1)}, "each of 4 axes once"),
@@ -477,6 +481,8 @@ def test_what_a_rule_refuses(op, inputs, attributes, words):
 
 
 MISFITS = [
+    ("DepthToSpace", [Known(1, (1, 5, 2, 3))], {"blocksize": 2}, "lay out 5 channels in blocks of 2 x 2"),
+    ("DepthToSpace", [Known(1, (1, 8, 2, 3))], {"blocksize": 2}, None),
     ("Add", [X, Known(1, (7,))], {}, "shapes that stretch to one"),
     ("Expand", [X, Known(7, (2,), [5, 5])], {}, "stretches axes of length 1"),
     ("Reshape", [X, Known(7, (1,), [191])], {}, "keeps all elements"),

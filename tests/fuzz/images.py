@@ -126,10 +126,19 @@ def _grid_sample(s: Sketch, op: str) -> None:
     s.op(op, image, grid, mode=d.pick(*modes), padding_mode=d.pick("zeros", "border", "reflection"))
 
 
+def _depth_to_space(s: Sketch, op: str) -> None:
+    d = s.draws
+    side = d.pick(1, 2, 3)
+    image = s.value([d.pick(1, 2), d.pick(1, 2) * side * side + d.pick(0, 0, 0, 1), *d.some(2, 1, 2, 5)])
+    more = {"mode": d.pick("CRD", "DCR")} if s.opset >= 11 and d.often(50) else {}
+    s.op(op, image, blocksize=side, **more)
+
+
 IMAGES: dict[str, Recipe] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "ConvInteger"), _conv),
     **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
+    "DepthToSpace": _depth_to_space,
     "GridSample": _grid_sample,
     "Pad": _pad,
     "Resize": _resize,

@@ -39,6 +39,7 @@ ALLOWED: Final[dict[str, str]] = {
     "ConvInteger": "dynamically quantised int8 models",
     "Cos": "SmolVLM: rotary positions",
     "CumSum": "SmolVLM: positions in packed sequences",
+    "DepthToSpace": "FastDVDnet: pixel shuffles",
     "DequantizeLinear": "int8 models",
     "DynamicQuantizeLinear": "dynamically quantised int8 models",
     "Equal": "MUSIQ, SmolVLM: masks, and the idiom of Expand with -1",

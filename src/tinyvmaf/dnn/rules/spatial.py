@@ -238,6 +238,17 @@ def _grid_sample(node: Node, inputs: Inputs, context: Context) -> Results:
     return [result]
 
 
+def _depth_to_space(node: Node, inputs: Inputs, context: Context) -> Results:
+    value = tight(required(inputs, 0, node), node)
+    block = integer(node, "blocksize", 0)
+    if value.rank != 4 or block < 1:
+        raise Refusal(f"DepthToSpace takes 4 axes and blocks from 1, not {value.rank} and {block}", node.where)
+    batch, channels, height, width = value.dims
+    if channels % (block * block):
+        context.misfit(f"DepthToSpace cannot lay out {channels} channels in blocks of {block} x {block}", node.where)
+    return [Known(value.dtype, (batch, -(-channels // (block * block)), height * block, width * block))]
+
+
 def _normalise(node: Node, inputs: Inputs, context: Context) -> Results:
     """The value, then statistics per channel."""
     value = _image(node, inputs) if node.op == "InstanceNormalization" else required(inputs, 0, node)
@@ -263,6 +274,7 @@ RULES: Final[dict[str, Rule]] = {
     "Conv": _conv,
     "ConvInteger": _conv,
     "ConvTranspose": _conv_transpose,
+    "DepthToSpace": _depth_to_space,
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
     "GridSample": _grid_sample,
