@@ -71,7 +71,8 @@ def _score(arguments: LibvmafArgs) -> None:
         check_writable(arguments.output, _inputs(arguments))
     _say_idle(arguments)
     models = [_load(spec) for spec in arguments.models] + _load_tiny(arguments)
-    features = [make_feature(f.name, dict(f.options)) for f in arguments.features]
+    specs = [*arguments.features, *([arguments.saliency_weight] if arguments.saliency_weight else [])]
+    features = [make_feature(f.name, dict(f.options)) for f in specs]
     raw = None
     if arguments.width is not None:
         size = (arguments.width, arguments.height, arguments.pixel_format, arguments.bitdepth)

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from tinyvmaf.cli.flags import Flag, help_text, one_of, parse_flags, unsigned
-from tinyvmaf.cli.libvmaf_grammar import FeatureSpec, ModelSpec, parse_feature, parse_model
+from tinyvmaf.cli.libvmaf_grammar import (
+    FeatureSpec,
+    ModelSpec,
+    parse_feature,
+    parse_model,
+    parse_saliency_weight,
+)
 from tinyvmaf.errors import UsageError
 from tinyvmaf.score.logs.names import LOG_NAMES, log_name
 from tinyvmaf.score.logs.precision import LEGACY, NumberFormat, parse_precision
@@ -44,6 +50,7 @@ class LibvmafArgs:
         bitdepth: 8, 10, 12 or 16.
         models: What to score with; empty with no_prediction and no --model.
         features: What to measure beyond what the models need.
+        saliency_weight: What weighs the features by saliency besides, None where nothing does.
         output: Path of the log, None for no log.
         format: "xml", "json", "csv" or "sub".
         precision: How the log prints numbers.
@@ -79,6 +86,7 @@ class LibvmafArgs:
     bitdepth: int | None = None
     models: tuple[ModelSpec, ...] = ()
     features: tuple[FeatureSpec, ...] = ()
+    saliency_weight: FeatureSpec | None = None
     output: str | None = None
     format: str = "xml"
     precision: NumberFormat = LEGACY
@@ -154,6 +162,12 @@ FLAGS: tuple[Flag, ...] = (
     Flag("bitdepth", "8|10|12|16", "bits per sample of raw video", "b", _bits),
     Flag("model", "KEY=VALUE:...", "version=NAME or path=FILE, name=NAME", "m", parse_model, repeat=True),
     Flag("feature", "NAME[=KEY=VALUE:...]", "measure this too", parse=parse_feature, repeat=True),
+    Flag(
+        "saliency-weight",
+        "STRENGTH[:FLOOR]",
+        "score besides with samples weighted by saliency: 1 or 1:0.25 is usual, 0 weighs all alike",
+        parse=parse_saliency_weight,
+    ),
     Flag("output", "FILE", "write a log; - for standard output", "o"),
     *(_format(name) for name in FORMATS),
     Flag("precision", "1..17|max|full|legacy", "digits in the log", parse=parse_precision, default=LEGACY),

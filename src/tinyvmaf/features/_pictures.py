@@ -10,10 +10,9 @@ a shift of the 8-bit codes, so that a picture is the same at every depth. A rang
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from tinyvmaf.dnn.binding import describe
 from tinyvmaf.dnn.graph import Port
@@ -23,12 +22,7 @@ from tinyvmaf.models.runtime import ModelSession
 from tinyvmaf.models.sidecar import Frame as FrameContract
 from tinyvmaf.video.frame import Colour, Frame, FramePair
 from tinyvmaf.video.resize import scale_plane
-from tinyvmaf.video.rgb import to_rgb
-
-Image: TypeAlias = npt.NDArray[np.float32]
-
-IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
-IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+from tinyvmaf.vision.pictures import Image, rgb_picture
 
 
 class PictureModel(Feature):
@@ -127,17 +121,11 @@ class PictureModel(Feature):
         """(1, C, H, W) float32 as the sidecar wants it, before standardisation by it."""
         contract = self._contract
         size = None if contract.width is None or contract.height is None else (contract.width, contract.height)
-        if contract.colour == "luma":
-            plane = frame.luma if size is None else scale_plane(frame.luma, size[::-1], frame.bits, contract.resize)
-            white = (1 << frame.bits) - 1 if colour.range == "full" else 255 << frame.bits - 8
-            image = plane.astype(np.float32)[None] * np.float32(1 / white)
-        else:
-            image = to_rgb(frame, colour, size, contract.resize)
-        if contract.value_range[1] != 1.0:
-            image *= np.float32(contract.value_range[1])
-        if contract.colour == "rgb" and self.session.sidecar.frame is None and self.session.sidecar.mean is None:
-            image -= np.array(IMAGENET_MEAN, np.float32)[:, None, None]
-            image /= np.array(IMAGENET_STD, np.float32)[:, None, None]
+        if contract.colour == "rgb":
+            return rgb_picture(frame, colour, contract, self.session, size)[None].astype(port.dtype, copy=False)
+        plane = frame.luma if size is None else scale_plane(frame.luma, size[::-1], frame.bits, contract.resize)
+        white = (1 << frame.bits) - 1 if colour.range == "full" else 255 << frame.bits - 8
+        image: Image = plane.astype(np.float32)[None] * np.float32(contract.value_range[1] / white)
         return image[None].astype(port.dtype, copy=False)
 
 

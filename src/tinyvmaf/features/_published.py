@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -68,5 +69,18 @@ class PublishedNetwork(PictureModel):
 
     def colour(self, pair: FramePair) -> Colour:
         """What the options say, else what the video states."""
-        matrix, span = MATRICES[str(self.values["matrix"])], self.values["range"]
-        return Colour(matrix or pair.colour.matrix, pair.colour.range if span == "auto" else span)  # type: ignore[arg-type]
+        return colour_of(self.values, pair)
+
+
+def colour_of(values: Mapping[str, OptionValue], pair: FramePair) -> Colour:
+    """How the code values of a pair become colours: what the options say, else what the video states.
+
+    Args:
+        values: Option values, with those of OPTIONS among them.
+        pair: Both frames.
+
+    Returns:
+        Matrix and range.
+    """
+    matrix, span = MATRICES[str(values["matrix"])], values["range"]
+    return Colour(matrix or pair.colour.matrix, pair.colour.range if span == "auto" else span)  # type: ignore[arg-type]

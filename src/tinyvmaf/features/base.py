@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
@@ -163,6 +163,17 @@ class Feature(ABC):
         if getattr(self._local, "key", None) != key:
             self._local.key, self._local.value = key, make()
         return self._local.value  # type: ignore[no-any-return]
+
+    def prepare(self, pairs: Iterable[FramePair]) -> Iterable[FramePair]:
+        """Add to the pairs what has to be known of them in order, before they are spread over threads.
+
+        Args:
+            pairs: The pairs of one clip, in order.
+
+        Returns:
+            The same pairs, in order; at most a few are held back at a time.
+        """
+        return pairs
 
     def stop(self) -> None:
         """End what goes on in `update` on other threads as soon as that can be done: nobody waits for it any more."""

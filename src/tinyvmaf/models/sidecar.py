@@ -33,6 +33,7 @@ class Frame:
         value_range: What black and white, at full range, are to the graph: (0, 1) or (0, 255).
         multiple: What width and height must be multiples of.
         window: Consecutive pictures in one input.
+        scaled_by: "largest" where values are divided by the largest of the picture, None where they are not.
     """
 
     colour: Literal["luma", "rgb"]
@@ -42,6 +43,7 @@ class Frame:
     value_range: tuple[float, float] = (0.0, 1.0)
     multiple: int = 1
     window: int = 1
+    scaled_by: Literal["largest"] | None = None
 
     @property
     def channels(self) -> int:
@@ -65,6 +67,7 @@ class Sidecar:
         opset: Version of ONNX's operators.
         quant_mode: "fp32", "static", "dynamic" or "qat".
         frame: For graphs that read pictures.
+        map_scaling: "stretched" where the map that comes out has yet to be stretched to 0..1, None where it has not.
     """
 
     name: str = ""
@@ -78,6 +81,7 @@ class Sidecar:
     opset: int | None = None
     quant_mode: str = "fp32"
     frame: Frame | None = None
+    map_scaling: Literal["stretched"] | None = None
 
 
 def parse_sidecar(data: bytes | None) -> Sidecar:
@@ -118,6 +122,7 @@ def parse_sidecar(data: bytes | None) -> Sidecar:
         opset=_opset(said),
         quant_mode=said.get("quant_mode", "fp32"),
         frame=frame,
+        map_scaling=said.get("map_scaling"),
     )
 
 

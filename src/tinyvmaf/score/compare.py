@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -23,7 +23,7 @@ from tinyvmaf.score.fusion import TinyModel
 from tinyvmaf.score.logs.names import log_name
 from tinyvmaf.score.model import Column, Overload, ScoreModel
 from tinyvmaf.score.pictures import PictureScore
-from tinyvmaf.score.pipeline import Measured, Progress, make_feature, measure, needed_features, predict
+from tinyvmaf.score.pipeline import WEIGHTED, Measured, Progress, make_feature, measure, needed_features, predict
 from tinyvmaf.score.result import Result, RunInfo, ScoreInfo
 from tinyvmaf.score.tiny import TinyScore, failure, run_notes, tiny_score
 
@@ -301,10 +301,12 @@ def _result(
         # A model that looks at frames has measured its score already; it is listed where its turn comes.
         own = {key: columns.pop(key) for feature in named.features for key in feature.keys}
         added = predict(named.model, named.name, measured.columns) | own
-        if twice := sorted(added.keys() & columns.keys()):
-            raise UsageError(f"Two columns are named {twice[0]!r}.", f"Give model {named.name} another name.")
-        columns.update(added)
-        scores.append(named.info(added, frame_numbers))
+        scores.append(_added(named, added, columns, frame_numbers))
+        if named.model.inputs and any(key.endswith(WEIGHTED) for key in measured.columns):
+            weighted = replace(named, name=named.name + WEIGHTED)
+            added = predict(weighted.model, weighted.name, _weighted(measured.columns))
+            # No study says that the model still predicts what it was trained for.
+            scores.append(replace(_added(weighted, added, columns, frame_numbers), target="unknown"))
     times = np.array(measured.times)
     inputs: Mapping[str, Any] = {
         name: getattr(pairing, name) for name in ("reference", "distorted") if hasattr(pairing, name)
@@ -321,3 +323,18 @@ def _result(
         inputs=inputs,
         pairing=pairing.facts(),
     )
+
+
+def _added(
+    named: NamedModel, added: Mapping[str, Column], columns: dict[str, Column], frame_numbers: npt.NDArray[np.int64]
+) -> ScoreInfo:
+    """Put what a model adds beside the other columns."""
+    if twice := sorted(added.keys() & columns.keys()):
+        raise UsageError(f"Two columns are named {twice[0]!r}.", f"Give model {named.name} another name.")
+    columns.update(added)
+    return named.info(added, frame_numbers)
+
+
+def _weighted(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The weighted columns under the keys of the plain ones."""
+    return {key: columns.get(key + WEIGHTED, column) for key, column in columns.items()}

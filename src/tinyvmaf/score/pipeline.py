@@ -23,9 +23,12 @@ CHUNK_SAMPLES = 1 << 20
 CHUNK_FRAMES = 8
 """Most frame pairs in one task."""
 
+WEIGHTED = "_saliency"
+"""What the keys of columns end in whose samples were weighted by saliency."""
+
 Progress = Callable[[int], None]
-Rows: TypeAlias = list[list[Partial]]
-"""Per frame pair of a chunk, what each feature that looked at it said."""
+Rows: TypeAlias = list[list[tuple[Partial, Partial]]]
+"""Per frame pair of a chunk, what each feature that looked at it said: plain, and weighted or None."""
 
 
 @dataclass(slots=True)
@@ -104,7 +107,8 @@ def measure(
     """Run features over frame pairs.
 
     Work is spread over threads by frames, never inside one sum, so the digits do not depend on the number of threads.
-    Memory is bounded by `threads + 1` chunks of frames.
+    Memory is bounded by `threads + 1` chunks of frames. Where pairs have weights, features that heed them give two
+    columns in one pass: the plain one, and one whose key ends in WEIGHTED.
 
     Args:
         pairs: The pairs, in order.
@@ -129,6 +133,8 @@ def measure(
         if progress is not None:
             progress(collected.measured.frames)
 
+    for feature in features:
+        pairs = feature.prepare(pairs)
     try:
         for chunk in _chunks(pairs, features, pool):
             waiting.append((pool.submit(collected.work, chunk), chunk))
@@ -152,6 +158,8 @@ class _Collector:
         self._features = features
         self._subsample = subsample
         self._series = [feature.series() for feature in features]
+        self._weighted = [feature.series() if feature.weighable else None for feature in features]
+        self._weighs = False
         self._stopped = False
 
     def stop(self) -> None:
@@ -167,13 +175,24 @@ class _Collector:
 
     def work(self, chunk: list[FramePair]) -> Rows:
         """Measure a chunk; on any thread."""
-        return [[self._features[f].update(pair) for f in self._wanted(pair)] for pair in chunk if not self._stopped]
+        return [[self._measured(f, pair) for f in self._wanted(pair)] for pair in chunk if not self._stopped]
+
+    def _measured(self, f: int, pair: FramePair) -> tuple[Partial, Partial]:
+        """What a feature says of a pair, and what it says of the pair with its weights."""
+        feature = self._features[f]
+        if pair.weights is None or not feature.weighable:
+            return feature.update(pair), None
+        return feature.update_both(pair)
 
     def take(self, chunk: list[FramePair], rows: Rows) -> None:
         """Pass on the partial results of the next chunk."""
         for pair, row in zip(chunk, rows, strict=True):
-            for f, partial in zip(self._wanted(pair), row, strict=True):
-                self._series[f].add(partial)
+            self._weighs = pair.weights is not None
+            for f, (plain, weighted) in zip(self._wanted(pair), row, strict=True):
+                self._series[f].add(plain)
+                series = self._weighted[f]
+                if series is not None and self._weighs:
+                    series.add(weighted)
             if pair.index % self._subsample == 0:
                 time = pair.reference.time
                 self.measured.frame_numbers.append(pair.index)
@@ -186,6 +205,10 @@ class _Collector:
             columns, aggregates = series.finish(self._subsample if feature.temporal else 1)
             self.measured.columns.update(columns)
             self.measured.aggregates.update(aggregates)
+        for feature, weighted in zip(self._features, self._weighted, strict=True):
+            if weighted is not None and self._weighs:
+                columns, _ = weighted.finish(self._subsample if feature.temporal else 1)
+                self.measured.columns.update({key + WEIGHTED: column for key, column in columns.items()})
         return self.measured
 
 

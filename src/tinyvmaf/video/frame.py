@@ -150,6 +150,7 @@ class FramePair:
         weights: (ceil(H / 8), ceil(W / 8)) float32 weights, at least 0, of the luma samples in each cell of 8 x 8; None
             for all ones.
         colour: How the code values of both frames become colours.
+        saliency: (h, w) float32 map in 0..1 of where people look at the reference, None where nobody asked for it.
     """
 
     reference: Frame
@@ -158,6 +159,7 @@ class FramePair:
     previous: Frame | None = None
     weights: Weights | None = None
     colour: Colour = Colour()
+    saliency: Weights | None = None
 
     @property
     def bits(self) -> int:

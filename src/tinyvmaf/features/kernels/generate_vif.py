@@ -365,7 +365,7 @@ def _statistics(scale: int) -> str:
         stride2=2 * STRIDE, stride3=3 * STRIDE, stride4=4 * STRIDE, block=BLOCK,
         rows_size=2 * _half(scale), moments_size=BLOCK * MOMENTS * STRIDE, filtered_size=BLOCK * MOMENTS * TILE,
         filtered_row=MOMENTS * TILE,
-        terms_size=BLOCK * 2 * TILE, terms_row=2 * TILE, side=_side(scale), lane=LANE, sum=_lines(_sum(scale), 16),
+        terms_size=BLOCK * 2 * TILE, terms_row=2 * TILE, side=_side(scale), sum=_lines(_sum(scale), 16),
     )  # fmt: skip
 
 
