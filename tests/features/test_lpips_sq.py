@@ -84,4 +84,4 @@ def test_the_command_line_knows_it_by_both_names(model, name, tmp_path):
     assert done.out.startswith("lpips_sq: 0.")
     done = call("vmaf", *options, "--no_prediction", "--feature", f"{name}=matrix=bt2100")
     assert (done.code, done.out) == (2, "")
-    assert "is one of auto, bt601, bt709, bt2020, not 'bt2100'" in done.err
+    assert "is one of auto, bt601, bt709, bt2020, compat, not 'bt2100'" in done.err

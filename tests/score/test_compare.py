@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import saliency_models
 import tinyvmaf
 from clips import degrade, natural
 from tinyvmaf.errors import MismatchError, ModelError, UnknownNameError, UsageError
+from tinyvmaf.features.saliency import Saliency
 from tinyvmaf.models.registry import data_folder, netflix_file
 from tinyvmaf.score.compare import DEFAULT_MODELS, MAX_THREADS, compare, default_threads, load_model
 from tinyvmaf.score.model import Overload
+from tinyvmaf.video.reader import open_arrays
 from video_files import y4m_bytes
 
 MODEL = "vmaf_v0.6.1"
@@ -178,3 +182,18 @@ def test_subsample_and_progress(clips):
     assert result.frame_numbers.tolist() == [0, 4]
     assert told[-1] == result.run.frames == 6
     assert started[0].expected_count == 6
+
+
+@pytest.mark.parametrize(
+    ("transfer", "word"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG"), ("bt709", None), (None, None)]
+)
+def test_networks_of_standard_range_say_so_of_hdr(transfer, word, tmp_path):
+    clip = natural("mdn_flower", 64, 48, 2, 10, "420")
+    videos = [open_arrays(clip, bits=10) for _ in range(2)]
+    for video in videos:
+        video.facts = replace(video.facts, transfer=transfer)
+    network = Saliency(model_path=str(saliency_models.write(tmp_path)))
+    result = compare(*videos, models=(), features=("psnr", network))
+    texts = [note["text"] for note in result.pairing["notes"] if note["kind"] == "transfer"]
+    assert len(texts) == (word is not None)
+    assert not texts or f"The video is {word}, but saliency learned" in texts[0]

@@ -13,7 +13,7 @@ from tinyvmaf.errors import UnknownNameError
 from tinyvmaf.video.colour import rgb_to_bt709
 from tinyvmaf.video.frame import Colour, Frame
 from tinyvmaf.video.resize import scale_plane
-from tinyvmaf.video.rgb import MATRICES, to_rgb
+from tinyvmaf.video.rgb import COMPATIBLE, MATRICES, to_rgb
 from video_files import noise
 
 
@@ -113,3 +113,43 @@ def test_padded_rows_are_not_seen():
     planes = noise(16, 8, count=1)[0]
     wide = tuple(np.pad(plane, ((0, 0), (0, 5)), constant_values=77)[:, : plane.shape[1]] for plane in planes)
     assert np.array_equal(to_rgb(Frame(planes, 8, 0), Colour()), to_rgb(Frame(wide, 8, 0), Colour()))
+
+
+@pytest.mark.parametrize(
+    ("rgb8", "published"),
+    [
+        ((255, 0, 0), (217, 12, 0)),
+        ((0, 255, 0), (34, 248, 0)),
+        ((227, 171, 140), (218, 174, 134)),
+        ((128, 128, 128), (128, 128, 128)),
+        ((0, 0, 0), (0, 0, 0)),
+        ((255, 255, 255), (255, 255, 255)),
+    ],
+)
+def test_compatible_colours_are_the_published_ones(rgb8, published):
+    """What a fork of libvmaf makes of colours that went to limited-range BT.709 first."""
+    red, green, blue = (c / 255 for c in rgb8)
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    codes = 16 + 219 * luma, 128 + 224 * (blue - luma) / 1.8556, 128 + 224 * (red - luma) / 1.5748
+    for bits in (8, 10, 12):
+        kind = np.uint8 if bits == 8 else np.uint16
+        planes = tuple(
+            np.full((4, 6) if i == 0 else (2, 3), round(code) << bits - 8, kind) for i, code in enumerate(codes)
+        )
+        image = to_rgb(Frame(planes, bits, 0), Colour(COMPATIBLE))
+        assert image.shape == (3, 4, 6)
+        np.testing.assert_allclose(image[:, 3, 5] * 255, published, atol=1.01)  # those were of codes not yet rounded
+
+
+def test_compatible_chroma_is_the_nearest_sample_and_values_have_eight_bits():
+    luma, blue = np.full((5, 7), 512, np.uint16), np.full((3, 4), 512, np.uint16)
+    red = np.arange(12, dtype=np.uint16).reshape(3, 4) * 4 + 512
+    image = to_rgb(Frame((luma, blue, red), 10, 0), Colour(COMPATIBLE))
+    for row in range(5):
+        for column in range(7):
+            v = (128 + int(red[row >> 1, column >> 1] - 512) // 4 - 128) / 224
+            want = int(min((128 - 16) / 219 + 1.28033 * v, 1) * 255 + 0.5)
+            assert round(float(image[0, row, column]) * 255) == want
+    grey = to_rgb(Frame((np.full((4, 4), 126, np.uint8),), 8, 0), Colour(COMPATIBLE), (2, 2), "area")
+    assert grey.shape == (3, 2, 2)
+    np.testing.assert_allclose(grey, round(110 / 219 * 255) / 255, atol=1e-6)

@@ -13,9 +13,10 @@ from tinyvmaf.features.base import Feature, Option, OptionValue
 from tinyvmaf.models.load import load
 from tinyvmaf.models.runtime import DnnConfig
 from tinyvmaf.video.frame import Colour, FramePair
+from tinyvmaf.video.rgb import COMPATIBLE
 
-MATRICES: Final = {"auto": None, "bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
-"""What users type -> FFmpeg's name of a YUV matrix."""
+MATRICES: Final = {"auto": None, "bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc", "compat": COMPATIBLE}
+"""What users type -> FFmpeg's name of a YUV matrix; `compat` reproduces a fork of libvmaf."""
 
 OPTIONS: Final = (
     Option("model_path", "", help="the ONNX file, in place of the model that was pulled"),
@@ -39,6 +40,7 @@ class PublishedNetwork(PictureModel):
 
     higher_is_better = False
     minimum_size = 32
+    standard_range = True
     environment: ClassVar[str]
     options = OPTIONS
     identity = Feature.identity

@@ -45,6 +45,7 @@ class Saliency(Feature):
     )
     higher_is_better = None
     planes = "all"
+    standard_range = True
 
     def __init__(self, **options: str | OptionValue) -> None:
         """Check the options and open the network.

@@ -20,6 +20,7 @@ from tinyvmaf.features.base import Feature
 from tinyvmaf.models import load
 from tinyvmaf.models.runtime import DnnConfig, ModelSession
 from tinyvmaf.score.fusion import TinyModel
+from tinyvmaf.score.hdr import transfer_notes
 from tinyvmaf.score.logs.names import log_name
 from tinyvmaf.score.model import Column, Overload, ScoreModel
 from tinyvmaf.score.pictures import PictureScore
@@ -204,6 +205,7 @@ def compare(
         ]
         pairing = _paired(videos, policy or PairingPolicy(), chroma)
         stack.callback(pairing.close)
+        pairing.notes += transfer_notes(videos, wanted)
         if on_start is not None:
             on_start(pairing)
         measured = measure(pairing, wanted, threads=count, subsample=subsample, progress=progress)

@@ -99,7 +99,7 @@ class Note:
 
     Attributes:
         kind: A slug: "streams", "bits", "range", "scale", "rotation", "chroma", "colour", "rgb", "interlacing",
-            "aspect", "clock", "start", "sync", "length", "repeated", "content", "levels".
+            "aspect", "clock", "start", "sync", "length", "repeated", "content", "levels", "transfer".
         text: One sentence.
     """
 

@@ -27,11 +27,15 @@ MATRICES: Final[dict[str, tuple[float, float]]] = {
 }
 """FFmpeg's name of a matrix -> the shares of red and blue in luma."""
 
+COMPATIBLE: Final = "compat"
 _HD_HEIGHT: Final = 720
 
 
 def to_rgb(frame: Frame, colour: Colour, size: tuple[int, int] | None = None, method: Method = "bilinear") -> Image:
     """Turn a frame into RGB.
+
+    The matrix COMPATIBLE stands for the conversion of a fork of libvmaf, whose figures it reproduces: coefficients of
+    analogue components, limited range, the nearest chroma sample, and 8 bits before and after.
 
     Where the stream states no matrix, frames of 720 lines and more are taken for BT.709 and smaller ones for BT.601;
     where it states no range, for limited. A frame without chroma becomes grey.
@@ -48,6 +52,8 @@ def to_rgb(frame: Frame, colour: Colour, size: tuple[int, int] | None = None, me
     Raises:
         UnknownNameError: The matrix is not one of MATRICES.
     """
+    if colour.matrix == COMPATIBLE:
+        return _compatible(frame, size, method)
     height, width = frame.luma.shape
     size = None if size == (width, height) else size
     matrix = colour.matrix or ("bt709" if height >= _HD_HEIGHT else "smpte170m")
@@ -61,6 +67,38 @@ def to_rgb(frame: Frame, colour: Colour, size: tuple[int, int] | None = None, me
         return np.repeat(np.clip(luma, 0, 1)[None], 3, axis=0)
     blue, red = (_upsampled(_normalised(p, frame.bits, full, chroma=True), shape) for p in planes[1:3])
     return _mixed(luma, blue, red, *MATRICES[matrix])
+
+
+def _compatible(frame: Frame, size: tuple[int, int] | None, method: Method) -> Image:
+    shape = frame.luma.shape if size is None else size[::-1]
+    planes = (scale_plane(plane, shape, frame.bits, method) for plane in _nearest(frame))
+    luma, *chroma = (_eight_bits(plane, frame.bits) for plane in planes)
+    y = (luma - np.float32(16)) * np.float32(1 / 219)
+    u, v = ((plane - np.float32(128)) * np.float32(1 / 224) for plane in chroma)
+    result = np.empty((3, *shape), np.float32)
+    result[0] = y + np.float32(1.28033) * v
+    result[1] = y - np.float32(0.21482) * u - np.float32(0.38059) * v
+    result[2] = y + np.float32(2.12798) * u
+    whole: Image = np.floor(np.clip(result, 0, 1) * np.float32(255) + np.float32(0.5))
+    return whole * np.float32(1 / 255)
+
+
+def _nearest(frame: Frame) -> tuple[Plane, ...]:
+    """All three planes at the size of luma; grey has chroma in the middle."""
+    height, width = frame.luma.shape
+    if len(frame.planes) == 1:
+        middle = np.full_like(frame.luma, 1 << frame.bits - 1)
+        return frame.luma, middle, middle
+    rows, columns = (-(-side // part) for side, part in zip((height, width), frame.planes[1].shape, strict=True))
+    return frame.luma, *(c.repeat(rows, 0)[:height].repeat(columns, 1)[:, :width] for c in frame.planes[1:3])
+
+
+def _eight_bits(plane: Plane, bits: int) -> Image:
+    """Samples on the scale of 8 bits, halves rounded up."""
+    half = 0 if bits == 8 else 1 << bits - 9
+    rounded = (plane.astype(np.int32) + half) >> bits - 8
+    clipped: Image = np.minimum(rounded, 255).astype(np.float32)
+    return clipped
 
 
 def _mixed(luma: Image, blue: Image, red: Image, kr: float, kb: float) -> Image:

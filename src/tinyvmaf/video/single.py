@@ -20,7 +20,7 @@ class Single:
         distorted: Facts of the video.
         width: Luma width of every frame.
         height: Luma height of every frame.
-        notes: What was noticed; none.
+        notes: What was noticed.
         expected_count: Frames to expect, for progress; None where unknown.
     """
 
@@ -58,7 +58,7 @@ class Single:
 
     def facts(self) -> dict[str, Any]:
         """What JSON says in place of a pairing; complete when the iteration has ended."""
-        return {"frames": self._frames, "no_reference": True, "notes": []}
+        return {"frames": self._frames, "no_reference": True, "notes": [note.facts() for note in self.notes]}
 
     def close(self) -> None:
         """Close the video; safe to call twice."""
