@@ -20,6 +20,7 @@ from lab.runs import ours
 from lab.trial import parsed
 
 SIZES = ((576, 324), (1920, 1080))
+FILES = ("docs/distances.md", "benchmarks/README.md")
 NETWORKS = ("lpips_sq", "lpips_alex", "dists", "dists_sq")
 
 TURNS = """
@@ -62,7 +63,7 @@ def main() -> None:
     text += f"\n\nMachine: {where}."
     print(text)
     if options.write:
-        publish("networks", text, shlex.join(["python", "benchmarks/networks.py", *sys.argv[1:]]))
+        publish("networks", text, shlex.join(["python", "benchmarks/networks.py", *sys.argv[1:]]), FILES)
 
 
 def row(name: str, width: int, height: int, options: argparse.Namespace) -> list[str]:
@@ -81,7 +82,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=7, help="pairs of each (default: 7)")
     parser.add_argument("--threads", type=int, default=2, help="threads of the network (default: 2)")
     parser.add_argument("--networks", nargs="+", default=NETWORKS, help="features; those that are pulled must be here")
-    return parsed(parser, "1 pair of each", "benchmarks/README.md", frames=1)
+    return parsed(parser, "1 pair of each", "docs/distances.md", frames=1)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from tinyvmaf.vision.pictures import rgb_picture
 
 Map: TypeAlias = npt.NDArray[np.float32]
 Matrix: TypeAlias = npt.NDArray[np.float32]
+Places: TypeAlias = npt.NDArray[np.intp]
 
 AREA: Final = 256 * 256
 """Pixels of the picture that a network without a size of its own sees; its shape is that of the frame."""
@@ -194,8 +195,7 @@ def block_means(values: Map, height: int, width: int, side: int) -> Map:
         (ceil(height / side), ceil(width / side)) in 0..1; blocks at the edges are means of what exists of them.
     """
     rows, columns = _sampling(values.shape[0], height, side), _sampling(values.shape[1], width, side)
-    means: Map = (rows @ values @ columns.T).astype(np.float32, copy=False)
-    return means
+    return np.ascontiguousarray(_sampled(_sampled(values, *rows).T, *columns).T)
 
 
 def plane(values: Map, height: int, width: int) -> Map:
@@ -212,9 +212,20 @@ def plane(values: Map, height: int, width: int) -> Map:
     return block_means(values, height, width, 1)
 
 
+def _sampled(values: Map, places: Places, weights: Matrix) -> Map:
+    """Weighted sums of rows. A product with the whole matrix would wake the threads of the linear algebra library."""
+    result: Map = values[places[0]] * weights[0][:, None]
+    for place, weight in zip(places[1:], weights[1:], strict=True):
+        result += values[place] * weight[:, None]
+    return result
+
+
 @lru_cache(maxsize=32)
-def _sampling(count: int, length: int, side: int) -> Matrix:
-    """(blocks, count): what each of `count` map samples along an axis adds to the blocks of `length` frame samples."""
+def _sampling(count: int, length: int, side: int) -> tuple[Places, Matrix]:
+    """Which of `count` map samples along an axis add to each block of `length` frame samples, and what of them.
+
+    Both are (samples of a block, blocks).
+    """
     starts = np.arange(0, length, side)
     edges = np.stack([starts, np.minimum(starts + side, length)]) * (count / length)
     low, high = edges
@@ -224,9 +235,11 @@ def _sampling(count: int, length: int, side: int) -> Matrix:
     else:  # map samples span blocks: linear between the two nearest
         centres = np.clip((low + high) / 2 - 0.5, 0, count - 1)
         weights = np.maximum(1.0 - np.abs(centres[:, None] - np.arange(count)), 0.0)
-    matrix: Matrix = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    matrix.flags.writeable = False
-    return matrix
+    weights /= weights.sum(axis=1, keepdims=True)
+    most = int(np.count_nonzero(weights, axis=1).max())
+    first = np.minimum(np.argmax(weights > 0, axis=1), count - most)
+    places = first + np.arange(most)[:, None]
+    return places, np.take_along_axis(weights, places.T, axis=1).T.astype(np.float32)
 
 
 def _contract(session: ModelSession) -> FrameContract:
