@@ -9,7 +9,7 @@ from clips import degrade, natural, pairs
 from saliency_models import VARIABLE, write
 from tinyvmaf.errors import UnknownNameError, UsageError
 from tinyvmaf.features.saliency import Saliency
-from tinyvmaf.score.compare import compare
+from tinyvmaf.score.compare import compare, load_model
 from tinyvmaf.score.pipeline import WEIGHTED, make_feature, measure
 
 FEATURES = ("vif", "adm", "motion", "psnr", "ssim", "ms_ssim")
@@ -109,6 +109,13 @@ def test_scores_say_whose_they_are(model):
     result = compare(*_clips(2), models=("vmaf_v0.6.1", "vmaf_tiny"), features=_weighing(model))
     assert [info.name for info in result.scores] == ["vmaf", "vmaf_saliency", "vmaf_tiny", "vmaf_tiny_saliency"]
     assert [info.target for info in result.scores] == ["human", "unknown", "teacher", "unknown"]
+
+
+def test_names_of_weighted_scores_are_taken(model):
+    names = [load_model("vmaf_v0.6.1", "a"), load_model("vmaf_tiny", "a_saliency")]
+    with pytest.raises(UsageError, match="'a_saliency' is used twice"):
+        compare(*_clips(1), models=names, features=_weighing(model))
+    assert compare(*_clips(1), models=names).score("a_saliency") > 0
 
 
 def test_the_path_comes_from_option_or_environment(model, monkeypatch):

@@ -19,6 +19,7 @@ from tinyvmaf.features.saliency import Saliency
 from tinyvmaf.models.registry import data_folder, netflix_file
 from tinyvmaf.score.compare import DEFAULT_MODELS, MAX_THREADS, compare, default_threads, load_model
 from tinyvmaf.score.model import Overload
+from tinyvmaf.score.pipeline import make_feature
 from tinyvmaf.video.reader import open_arrays
 from video_files import y4m_bytes
 
@@ -182,6 +183,13 @@ def test_subsample_and_progress(clips):
     assert result.frame_numbers.tolist() == [0, 4]
     assert told[-1] == result.run.frames == 6
     assert started[0].expected_count == 6
+
+
+def test_two_features_cannot_give_one_column(clips):
+    features = [make_feature("psnr"), make_feature("psnr", {"min_sse": 2})]
+    with pytest.raises(UsageError, match="two features give 'psnr_cb'"):
+        compare(*clips, models=MODEL, features=features)
+    assert compare(*clips, models=MODEL, features=["psnr", "psnr"]).pooled("psnr_y").mean > 20
 
 
 @pytest.mark.parametrize(

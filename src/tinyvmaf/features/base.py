@@ -101,6 +101,7 @@ class Feature(ABC):
         higher_is_better: Direction of quality, None for a measure of content such as motion.
         minimum_size: Smallest width and height in samples.
         weighable: Whether the weights of a pair change the columns.
+        weighs: Whether it gives weights to the pairs.
         standard_range: Whether it was made for pictures of standard dynamic range, by their display gamma.
     """
 
@@ -113,6 +114,7 @@ class Feature(ABC):
     higher_is_better: ClassVar[bool | None] = True
     minimum_size: ClassVar[int] = 16
     weighable: ClassVar[bool] = False
+    weighs: bool = False
     standard_range: ClassVar[bool] = False
 
     def __init__(self, **options: str | OptionValue) -> None:

@@ -59,6 +59,7 @@ class Saliency(Feature):
             TinyVmafError: The model cannot be used; see `tinyvmaf.models.runtime.DnnConfig.open`.
         """
         super().__init__(**options)
+        self.weighs = bool(self.values["weight"])
         config = DnnConfig(device=str(self.values["device"]), threads=int(self.values["threads"]))
         self._model = SaliencyModel(config.open(load(self._source())))
 
@@ -93,7 +94,7 @@ class Saliency(Feature):
             yield self._with(waiting.popleft(), values)
 
     def _with(self, pair: FramePair, values: Map) -> FramePair:
-        weights = self.weights(values, *pair.reference.luma.shape) if self.values["weight"] else pair.weights
+        weights = self.weights(values, *pair.reference.luma.shape) if self.weighs else pair.weights
         return replace(pair, saliency=values, weights=weights)
 
     def weights(self, values: Map, height: int, width: int) -> Weights:

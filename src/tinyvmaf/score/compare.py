@@ -249,6 +249,8 @@ def _wanted(models: Sequence[NamedModel], extra: Sequence[Feature]) -> list[Feat
     wanted = needed_features((m.model for m in models), [*extra, *(f for m in models for f in m.features)])
     if not wanted:
         raise UsageError("There is nothing to measure: neither a model nor a feature is asked for.")
+    if any(feature.weighs for feature in wanted):
+        models = [*models, *(replace(m, name=m.name + WEIGHTED) for m in models if m.model.inputs)]
     _check_names(models, wanted)
     return wanted
 
@@ -257,6 +259,8 @@ def _check_names(models: Sequence[NamedModel], features: Sequence[Feature]) -> N
     by_name: dict[str, NamedModel] = {}
     own = [feature for model in models for feature in model.features]
     keys = [key for feature in features if feature not in own for key in feature.keys]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise UsageError(f"Every column needs a name of its own, but two features give {twice[0]!r}.", "Ask for one.")
     for model in models:
         name = model.name
         if name in by_name:
