@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import denoisers
+import saliency_models
 from clips import degrade, natural, padded, pairs, random_weights
 from tinyvmaf import _catalogue
 from tinyvmaf.errors import MismatchError, UnknownNameError, UsageError
@@ -42,8 +43,9 @@ def _run(feature, clip):
 
 @pytest.fixture(autouse=True)
 def weights(request, name, tmp_path, monkeypatch):
-    """Features that run published networks find them in a store of the tests; the denoiser finds a mean of frames."""
+    """Published networks are in a store of the tests; the denoiser is a mean of frames, and saliency is what is red."""
     monkeypatch.setenv(denoisers.VARIABLE, str(denoisers.write(tmp_path)))
+    monkeypatch.setenv(saliency_models.VARIABLE, str(saliency_models.write(tmp_path)))
     if name in RECIPES:
         request.getfixturevalue("pulled")(name)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from clips import degrade, natural, pairs
+from oracles.networks import IMAGENET
 from saliency_models import VARIABLE, write
 from tinyvmaf.errors import UnknownNameError, UsageError
 from tinyvmaf.features.saliency import Saliency
 from tinyvmaf.score.compare import compare, load_model
 from tinyvmaf.score.pipeline import WEIGHTED, make_feature, measure
+from tinyvmaf.video.rgb import to_rgb
+from tinyvmaf.vision.saliency import plane
 
 FEATURES = ("vif", "adm", "motion", "psnr", "ssim", "ms_ssim")
 
@@ -133,3 +137,24 @@ def test_options_are_checked(model):
         Saliency(model_path=model, every=0)
     with pytest.raises(UnknownNameError):
         Saliency(model_path=model, size=1)
+
+
+def test_the_pulled_network_finds_what_stands_out(pulled):
+    """U2-NetP, run by hand as its authors' code does it, and by the feature without any option."""
+    file = pulled("u2netp")
+    height, width = 240, 320
+    y, x = np.mgrid[:height, :width]
+    disc = (y - 120) ** 2 + (x - 200) ** 2 < 50**2
+    luma = np.where(disc, 150, 60 + x // 8).astype(np.uint8)
+    blue = np.where(disc[::2, ::2], 90, 128).astype(np.uint8)
+    red = np.where(disc[::2, ::2], 200, 128).astype(np.uint8)
+    (pair,) = pairs([(luma, blue, red)], [(luma, blue, red)])
+    (found,) = Saliency().prepare([pair])
+    picture = to_rgb(pair.reference, pair.colour, (320, 320), "bilinear").astype(np.float64)
+    standard = (picture / picture.max() - IMAGENET[0]) / IMAGENET[1]
+    session = onnxruntime.InferenceSession(file.data, providers=["CPUExecutionProvider"])
+    (values,) = session.run(["1959"], {"input.1": standard[None].astype(np.float32)})
+    expected = (values - values.min()) / (values.max() - values.min())
+    np.testing.assert_allclose(found.saliency, expected[0, 0], atol=1e-4)
+    mask = plane(found.saliency, height, width) > 0.5
+    assert np.count_nonzero(mask & disc) > 0.8 * np.count_nonzero(mask | disc)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import denoisers
+import saliency_models
 from clips import degrade, natural, pairs
 from tinyvmaf import _catalogue
 from tinyvmaf.errors import MismatchError, UnknownNameError, UsageError
@@ -193,6 +194,7 @@ def test_frames_too_small_for_a_feature_are_refused():
 
 def test_threads_and_chunks_do_not_change_a_bit(monkeypatch, tmp_path):
     monkeypatch.setenv(denoisers.VARIABLE, str(denoisers.write(tmp_path)))
+    monkeypatch.setenv(saliency_models.VARIABLE, str(saliency_models.write(tmp_path)))
     reference = natural("mdn_flower", 192, 178, 9)
     clip = pairs(reference, degrade(reference))
     results = []

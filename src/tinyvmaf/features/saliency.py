@@ -21,7 +21,7 @@ from tinyvmaf.features.base import Feature, Option, OptionValue
 from tinyvmaf.models.load import load
 from tinyvmaf.models.runtime import DnnConfig
 from tinyvmaf.video.frame import CELL, FramePair, Weights
-from tinyvmaf.vision.saliency import Map, SaliencyModel, SaliencyStream, block_means
+from tinyvmaf.vision.saliency import MODEL, Map, SaliencyModel, SaliencyStream, block_means
 
 ENVIRONMENT: Final = "VMAF_MOBILESAL_MODEL_PATH"
 """Variable that holds a path where `model_path` says nothing."""
@@ -56,6 +56,7 @@ class Saliency(Feature):
         Raises:
             UnknownNameError: There is no such option.
             UsageError: A value of the wrong type or out of range.
+            UnknownNameError: The model has not been pulled.
             TinyVmafError: The model cannot be used; see `tinyvmaf.models.runtime.DnnConfig.open`.
         """
         super().__init__(**options)
@@ -68,9 +69,9 @@ class Saliency(Feature):
         if path and not os.path.isfile(path):
             raise UsageError(
                 f"Option model_path of feature {self.name} is a file, but there is none at {path!r}.",
-                f"Correct it or the variable {ENVIRONMENT}; without both our own model is taken.",
+                f"Correct it or the variable {ENVIRONMENT}; without both the model that was pulled is taken.",
             )
-        return Path(path) if path else self.name
+        return Path(path) if path else MODEL
 
     def prepare(self, pairs: Iterable[FramePair]) -> Iterator[FramePair]:
         """Put maps, and weights where they are wanted, on the pairs.

@@ -25,11 +25,10 @@ from tinyvmaf.vision.map_scores import (
     pixel_scores,
     ratio,
 )
-from tinyvmaf.vision.saliency import SaliencyModel, SaliencyStream, plane
+from tinyvmaf.vision.saliency import MODEL, SaliencyModel, SaliencyStream, plane
 
 Progress: TypeAlias = Callable[[int], None]
 
-MODEL: Final = "saliency"
 EVERY: Final = 4
 """Frames from one look of the network to the next where nothing is said."""
 SCHEMA_VERSION: Final = 1
