@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 from tinyvmaf import score
 
 CRFS = (17, 22, 27, 32, 37, 42, 47)
-DISTANCES = ("lpips_sq", "lpips_alex", "dists", "dists_sq")
+DISTANCES = ("lpips_sq", "lpips_alex", "dists")
 KEYS = ("vmaf", *DISTANCES)
 FILES = ("docs/distances.md", "benchmarks/README.md")
 
@@ -37,7 +37,7 @@ def main() -> None:
     clips = sources()[: options.clips]
     values = np.array([measured(clip, options.frames) for clip in clips])
     means = values.mean(axis=0)
-    digits = (2, 4, 4, 4, 4)
+    digits = (2, 4, 4, 4)
     rows = [
         [f"CRF {crf}", *(f"{value:.{n}f}" for value, n in zip(line, digits, strict=True))]
         for crf, line in zip(CRFS, means, strict=True)

@@ -27,6 +27,8 @@ SAYS = {
     "models.sh": r"^vmaf_tiny +cpu:unoptimised +CPU +score .* ok$",
     "session.py": r"^CPU \[",
     "scorer.py": r"only no-reference models can score, but vmaf_tiny needs one",
+    "shots.sh": r"^\d+ shots, 50 frames, found by content$",
+    "shots.py": r"^frames 0 to \d+, 0\.0 s to \d",
     "check.py": r"^False The file is not an ONNX model",
 }
 """What the output of a snippet must hold."""

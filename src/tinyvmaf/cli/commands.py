@@ -14,6 +14,8 @@ PROGRAM = "tinyvmaf"
 
 COMMANDS = {
     "score": "score a distorted video against its reference",
+    "shots": "find where a video is cut, and write lists of its shots",
+    "eval-saliency": "compare saliency maps with masks of what stands out",
     "models": "list, check, verify, pull and compare models",
     "demo": "write a short pair of clips to try things on",
 }
@@ -82,4 +84,4 @@ def _dispatch(program: str, text: str, known: Mapping[str, str], package: str, a
 
 def _module(command: str) -> str:
     """The module of a command; some words are Python's own."""
-    return f"{command}_" if command == "import" else command
+    return f"{command}_" if command == "import" else command.replace("-", "_")

@@ -26,6 +26,10 @@ FEATURES: dict[str, str] = {
     "lpips_sq": "lpips_sq",
     "lpips_alex": "lpips_alex",
     "dists": "dists",
+    "transnet_v2": "transnet_v2",
+    "fastdvdnet_pre": "fastdvdnet_pre",
+    "saliency": "saliency",
+    "mobilesal": "saliency",
 }
 """Feature name on the command line, libvmaf's where it has one, to our feature."""
 
@@ -130,6 +134,20 @@ def parse_feature(text: str) -> FeatureSpec:
     name, equals, rest = text.partition("=")
     options = tuple(_pairs(rest, f"--feature {name}")) if equals else ()
     return FeatureSpec(feature_name(name), options, name)
+
+
+def parse_saliency_weight(text: str) -> FeatureSpec:
+    """Read a --saliency-weight.
+
+    Args:
+        text: STRENGTH or STRENGTH:FLOOR.
+
+    Returns:
+        The feature that weighs the others; the numbers are checked by itself.
+    """
+    strength, _, floor = text.partition(":")
+    options = [("weight", "true"), ("strength", strength), *([("floor", floor)] if floor else [])]
+    return FeatureSpec("saliency", tuple(options), "--saliency-weight")
 
 
 def feature_name(typed: str) -> str:

@@ -32,6 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--with", action="append", default=[], metavar="FEATURE[,FEATURE...]", dest="features",
         help="measure besides: psnr, ssim, ms_ssim, adm, vif, motion; options as in libvmaf: psnr=enable_chroma=false",
     )  # fmt: skip
+    parser.add_argument(
+        "--saliency-weight", nargs="?", const="1", metavar="STRENGTH[:FLOOR]",
+        help="score besides with samples weighted by saliency (default strength 1, floor 0.25)",
+    )  # fmt: skip
     for name in FORMATS:
         parser.add_argument(f"--{name}", metavar="FILE", help=f"write a {name.upper()} log; - for standard output")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: all processors)")
@@ -61,15 +65,16 @@ def execute(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code.
     """
-    from tinyvmaf.cli.libvmaf_grammar import parse_feature
+    from tinyvmaf.cli.libvmaf_grammar import parse_feature, parse_saliency_weight
     from tinyvmaf.cli.scoring import check_scores, score_files
     from tinyvmaf.score.compare import DEFAULT_MODELS
     from tinyvmaf.score.logs import write_log, write_stream
     from tinyvmaf.score.pipeline import make_feature
 
     targets = {name: getattr(arguments, name) for name in FORMATS if getattr(arguments, name) is not None}
-    _check_targets(list(targets.values()), [arguments.reference, arguments.distorted, *(arguments.model or [])])
+    check_targets(list(targets.values()), [arguments.reference, arguments.distorted, *(arguments.model or [])])
     specs = [parse_feature(word) for group in arguments.features for word in group.split(",")]
+    specs += [] if arguments.saliency_weight is None else [parse_saliency_weight(arguments.saliency_weight)]
     fields = {flag.field: getattr(arguments, flag.field) for flag in PAIRING_FLAGS}
     features = [make_feature(spec.name, dict(spec.options)) for spec in specs]
     result = score_files(
@@ -77,7 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
         models=arguments.model or DEFAULT_MODELS,
         features=features,
         policy=PairingPolicy(**fields, frame_limit=arguments.frames),
-        raw=_raw(arguments.raw), threads=arguments.threads, subsample=arguments.subsample, quiet=arguments.quiet,
+        raw=raw_format(arguments.raw), threads=arguments.threads, subsample=arguments.subsample, quiet=arguments.quiet,
     )  # fmt: skip
     for name, path in targets.items():
         if path == "-":
@@ -90,7 +95,17 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_targets(targets: list[str], inputs: list[str]) -> None:
+def check_targets(targets: list[str], inputs: list[str]) -> None:
+    """Refuse outputs that cannot be written, before any long work starts.
+
+    Args:
+        targets: Paths, or "-" for standard output.
+        inputs: Files that are read.
+
+    Raises:
+        UsageError: Two outputs are one file.
+        DataError: One cannot be written, or is an input.
+    """
     from tinyvmaf._files import check_writable, same_file
 
     for i, path in enumerate(targets):
@@ -100,7 +115,18 @@ def _check_targets(targets: list[str], inputs: list[str]) -> None:
             check_writable(path, inputs)
 
 
-def _raw(text: str | None) -> Any:
+def raw_format(text: str | None) -> Any:
+    """Read the value of --raw.
+
+    Args:
+        text: Such as 1920x1080:420:8, or None.
+
+    Returns:
+        The layout of a headerless file, or None.
+
+    Raises:
+        UsageError: It is something else.
+    """
     if text is None:
         return None
     from tinyvmaf.video.raw import RawFormat
@@ -118,13 +144,16 @@ def _print_table(result: Result, asked: list[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from tinyvmaf.score.pipeline import WEIGHTED
+
     table = Table(box=None, pad_edge=False)
     table.add_column("", overflow="fold")
     for title in ("mean", "harmonic", "p1", "p5", "min"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("worst frame", no_wrap=True)
     scores = [score.name for score in result.scores]
-    for key in dict.fromkeys([*scores, *(key for key in asked if key in result.columns)]):
+    shown = [name for key in asked for name in (key, key + WEIGHTED) if name in result.columns]
+    for key in dict.fromkeys([*scores, *shown]):
         pooled = result.pooled(key)
         numbers = (pooled.mean, pooled.harmonic_mean, pooled.p1, pooled.p5, pooled.min)
         worst = _worst(result, key) if key in scores else ""

