@@ -1,0 +1,154 @@
+"""The fitted network as an ONNX file of int8 weights, and proof that it computes what PyTorch computes.
+
+A convolution's weights are whole numbers of -127..127 times one number per output channel. ONNX Runtime spreads them
+to float32 once, when it opens the file, so that it runs as fast as one of float32 weights. Batch normalisation is
+folded into the convolutions.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Final
+
+import numpy as np
+import onnx
+import torch
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from tinyvmaf.dnn.guard import check
+from tinyvmaf.dnn.session import Session
+from tinyvmaf.errors import ModelError
+from tinyvmaf.train.saliency.network import STRIDE, Network
+
+OPSET: Final = 17
+TOLERANCE: Final = 1e-4
+"""Largest difference, on a scale of 0..1, between PyTorch and ONNX Runtime at equal weights."""
+
+_IR_VERSION = 8
+_DEFAULTS = {"dilations": (1, 1), "strides": (1, 1), "group": 1, "pads": (0, 0, 0, 0), "cubic_coeff_a": -0.75}
+"""Attributes that need not be written at these values."""
+
+
+class Answer(nn.Module):
+    """What the file computes: the mean of what the network says of a picture and of its mirror image, as a share."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """The map, float (1, 1, H, W) in 0..1, of a picture, float (1, 3, H, W) in 0..1."""
+        logits = self.network(torch.cat([picture, picture.flip(3)]))
+        return torch.sigmoid((logits[:1] + logits[1:].flip(3)) / 2)
+
+
+def export(network: Network, description: str) -> bytes:
+    """Write a network from `picture`, float [1, 3, H, W] RGB in 0..1, to `saliency_map`, float [1, 1, H, W] in 0..1.
+
+    Args:
+        network: Fitted, in evaluation mode.
+        description: Goes into the file.
+
+    Returns:
+        The file; H and W must be multiples of `network.STRIDE`.
+
+    Raises:
+        ModelError: Our own guard would refuse it, or ONNX Runtime does not compute what PyTorch does.
+    """
+    whole = _traced(Answer(network))
+    model = _small(whole, description)
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    check(data).require()
+    _compare(network, whole.SerializeToString())
+    return data
+
+
+def difference(one: bytes, other: bytes, picture: Tensor) -> float:
+    """Largest difference between the maps of two files for one picture, float (1, 3, H, W)."""
+    maps = [Session(data, threads=1).run({"picture": picture.numpy()})["saliency_map"] for data in (one, other)]
+    return float(np.abs(maps[0] - maps[1]).max())
+
+
+def _compare(network: Network, data: bytes) -> None:
+    picture = torch.rand(1, 3, 4 * STRIDE, 6 * STRIDE, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = Answer(network)(picture).numpy()
+    got = Session(data, threads=1).run({"picture": picture.numpy()})["saliency_map"]
+    worst = float(np.abs(expected - got).max())
+    if worst > TOLERANCE:
+        raise ModelError(f"ONNX Runtime's map differs by {worst:.2g} from PyTorch's.", "Do not ship this file.")
+
+
+def _traced(answer: Answer) -> ModelProto:
+    """The graph as PyTorch writes it, with batch normalisation folded and float32 weights."""
+    stream = io.BytesIO()
+    axes = {2: "height", 3: "width"}
+    with warnings.catch_warnings():
+        # The exporter by tracing is announced to go; it writes the plainest graph.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            answer.eval(), (torch.zeros(1, 3, 2 * STRIDE, 3 * STRIDE),), stream, opset_version=OPSET, dynamo=False,
+            input_names=["picture"], output_names=["saliency_map"],
+            dynamic_axes={"picture": axes, "saliency_map": axes},
+        )  # fmt: skip
+    return onnx.load_from_string(stream.getvalue())
+
+
+def _small(whole: ModelProto, description: str) -> ModelProto:
+    """The same graph with short names, int8 weights and float16 biases."""
+    graph = GraphProto()
+    graph.CopyFrom(whole.graph)
+    _shorten(graph)
+    tensors, spread = [], []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.ndim == 4 and values.size > len(values):
+            new, nodes = _as_int8(tensor.name, values)
+        elif values.ndim == 1 and values.dtype == np.float32:
+            new, nodes = _as_float16(tensor.name, values)
+        else:
+            new, nodes = [tensor], []
+        tensors.extend(new)
+        spread.extend(nodes)
+    made = helper.make_graph([*spread, *graph.node], "saliency", graph.input, graph.output, tensors)
+    return helper.make_model(
+        made, producer_name="tinyvmaf.train", producer_version="1", doc_string=description, ir_version=_IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )  # fmt: skip
+
+
+def _as_int8(name: str, values: np.ndarray) -> tuple[list[TensorProto], list[NodeProto]]:
+    top = np.abs(values).max(axis=(1, 2, 3), keepdims=True)
+    scale = np.maximum(top / 127, 1e-7).astype(np.float16)
+    whole = np.clip(np.rint(values / scale.astype(np.float32)), -127, 127).astype(np.int8)
+    tensors, nodes = _as_float16(f"{name}s", scale)
+    cast = helper.make_node("Cast", [f"{name}q"], [f"{name}w"], to=TensorProto.FLOAT)
+    multiply = helper.make_node("Mul", [f"{name}w", f"{name}s"], [name])
+    return [numpy_helper.from_array(whole, f"{name}q"), *tensors], [*nodes, cast, multiply]
+
+
+def _as_float16(name: str, values: np.ndarray) -> tuple[list[TensorProto], list[NodeProto]]:
+    tensor = numpy_helper.from_array(values.astype(np.float16), f"{name}h")
+    return [tensor], [helper.make_node("Cast", [f"{name}h"], [name], to=TensorProto.FLOAT)]
+
+
+def _shorten(graph: GraphProto) -> None:
+    """Number all tensors but the ports, and drop what says nothing."""
+    ports = [port.name for port in (*graph.input, *graph.output)]
+    inner = (*(t.name for t in graph.initializer), *(name for node in graph.node for name in node.output))
+    short = {"": "", **{name: f"{i:x}" for i, name in enumerate(dict.fromkeys(inner))}, **{p: p for p in ports}}
+    for tensor in graph.initializer:
+        tensor.name = short[tensor.name]
+    for node in graph.node:
+        names = [short[name] for name in node.input], [short[name] for name in node.output]
+        kept = [a for a in node.attribute if a.name != "kernel_shape" and not _is_default(a)]
+        node.CopyFrom(NodeProto(op_type=node.op_type, input=names[0], output=names[1], attribute=kept))
+
+
+def _is_default(attribute: onnx.AttributeProto) -> bool:
+    value = helper.get_attribute_value(attribute)
+    plain = tuple(value) if isinstance(value, list) else value
+    return bool(attribute.name in _DEFAULTS and _DEFAULTS[attribute.name] == plain)
