@@ -74,8 +74,8 @@ def _evaluated(arguments: argparse.Namespace, settings: Settings) -> Evaluation:
     from tinyvmaf.cli.doors import say
     from tinyvmaf.cli.progress import FrameBar
     from tinyvmaf.vision.evaluate import EVERY, evaluate_folder, evaluate_video
-    from tinyvmaf.vision.saliency import MODEL
     from tinyvmaf.vision.map_files import map_files
+    from tinyvmaf.vision.saliency import MODEL
 
     given = [name for name in OF_VIDEO if getattr(arguments, name) is not None]
     if given and not arguments.video:
