@@ -195,7 +195,5 @@ class FramePair:
                 f"Give one for every cell of {CELL} x {CELL} samples.",
             )
         if not weights.max() > 0 or weights.min() < 0:
-            raise UsageError(
-                "Weights are at least 0 and do not sum to 0, but these are not.", "Check the weight map."
-            )
+            raise UsageError("Weights are at least 0 and do not sum to 0, but these are not.", "Check the weight map.")
         return weights
