@@ -11,7 +11,7 @@ from tinyvmaf.errors import UsageError
 from tinyvmaf.features._pictures import PictureModel
 from tinyvmaf.features.base import Feature, Option, OptionValue
 from tinyvmaf.models.load import load
-from tinyvmaf.models.runtime import DnnConfig
+from tinyvmaf.models.runtime import DnnConfig, ModelSession
 from tinyvmaf.video.frame import Colour, FramePair
 from tinyvmaf.video.rgb import COMPATIBLE
 
@@ -60,18 +60,54 @@ class PublishedNetwork(PictureModel):
             TinyVmafError: The model cannot be used; see `tinyvmaf.models.runtime.DnnConfig.open`.
         """
         Feature.__init__(self, **options)
-        path = str(self.values["model_path"]) or os.environ.get(self.environment, "")
-        if path and not os.path.isfile(path):
-            raise UsageError(
-                f"Option model_path of feature {self.name} is a file, but there is none at {path!r}.",
-                f"Correct it or the variable {self.environment}; without both the model that was pulled is taken.",
-            )
-        config = DnnConfig(device=str(self.values["device"]), threads=int(self.values["threads"]))
-        self._attach(config.open(load(Path(path) if path else self.name)))
+        self._attach(open_model(self, self.environment, self.name))
 
     def colour(self, pair: FramePair) -> Colour:
         """What the options say, else what the video states."""
         return colour_of(self.values, pair)
+
+
+def open_model(feature: Feature, environment: str, default: str) -> ModelSession:
+    """Open the network of a feature that has OPTIONS.
+
+    Args:
+        feature: With its options.
+        environment: Variable that holds a path where `model_path` says nothing.
+        default: Id of the model where that holds nothing either.
+
+    Returns:
+        The session.
+
+    Raises:
+        UsageError: There is no file of that name.
+        TinyVmafError: The model cannot be used; see `tinyvmaf.models.runtime.DnnConfig.open`.
+    """
+    path = named_file(feature, environment, "; without both the model that was pulled is taken")
+    config = DnnConfig(device=str(feature.values["device"]), threads=int(feature.values["threads"]))
+    return config.open(load(path or default))
+
+
+def named_file(feature: Feature, environment: str, otherwise: str = "") -> Path | None:
+    """The model file that option or environment name.
+
+    Args:
+        feature: With its option `model_path`.
+        environment: Variable that holds a path where `model_path` says nothing.
+        otherwise: What the hint says of neither.
+
+    Returns:
+        The path, None where neither names one.
+
+    Raises:
+        UsageError: There is no file of that name.
+    """
+    path = str(feature.values["model_path"]) or os.environ.get(environment, "")
+    if path and not os.path.isfile(path):
+        raise UsageError(
+            f"Option model_path of feature {feature.name} is a file, but there is none at {path!r}.",
+            f"Correct it or the variable {environment}{otherwise}.",
+        )
+    return Path(path) if path else None
 
 
 def colour_of(values: Mapping[str, OptionValue], pair: FramePair) -> Colour:

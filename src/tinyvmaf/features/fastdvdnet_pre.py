@@ -5,7 +5,6 @@ Source: Tassano, Delon and Veit, "FastDVDnet: Towards Real-Time Deep Video Denoi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
@@ -13,6 +12,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from tinyvmaf.errors import UsageError
+from tinyvmaf.features._published import named_file
 from tinyvmaf.features.base import Column, Feature, Option, OptionValue, Series
 from tinyvmaf.models.load import load
 from tinyvmaf.models.runtime import DnnConfig
@@ -62,19 +62,14 @@ class FastDvdNetPre(Feature):
         self.denoiser = TemporalDenoiser(config.open(load(self._path())), float(self.values["sigma"]))
 
     def _path(self) -> Path:
-        path = str(self.values["model_path"]) or os.environ.get(ENVIRONMENT, "")
-        if not path:
+        path = named_file(self, ENVIRONMENT)
+        if path is None:
             raise UsageError(
                 f"Feature {self.name} needs the ONNX file of a temporal denoiser, but none is named: no weights can be "
                 "pulled.",
                 f"Give it by option model_path or variable {ENVIRONMENT}.",
             )
-        if not os.path.isfile(path):
-            raise UsageError(
-                f"Option model_path of feature {self.name} is a file, but there is none at {path!r}.",
-                f"Correct it or the variable {ENVIRONMENT}.",
-            )
-        return Path(path)
+        return path
 
     def stop(self) -> None:
         """End the run that goes on."""

@@ -6,20 +6,15 @@ eye-tracking data", IEEE TCSVT 21(7), 2011: the map multiplies local quality bef
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 
-from tinyvmaf.errors import UsageError
-from tinyvmaf.features._published import OPTIONS, colour_of
+from tinyvmaf.features._published import OPTIONS, colour_of, open_model
 from tinyvmaf.features.base import Feature, Option, OptionValue
-from tinyvmaf.models.load import load
-from tinyvmaf.models.runtime import DnnConfig
 from tinyvmaf.video.frame import CELL, FramePair, Weights
 from tinyvmaf.vision.saliency import MODEL, Map, SaliencyModel, SaliencyStream, block_means
 
@@ -61,17 +56,7 @@ class Saliency(Feature):
         """
         super().__init__(**options)
         self.weighs = bool(self.values["weight"])
-        config = DnnConfig(device=str(self.values["device"]), threads=int(self.values["threads"]))
-        self._model = SaliencyModel(config.open(load(self._source())))
-
-    def _source(self) -> str | Path:
-        path = str(self.values["model_path"]) or os.environ.get(ENVIRONMENT, "")
-        if path and not os.path.isfile(path):
-            raise UsageError(
-                f"Option model_path of feature {self.name} is a file, but there is none at {path!r}.",
-                f"Correct it or the variable {ENVIRONMENT}; without both the model that was pulled is taken.",
-            )
-        return Path(path) if path else MODEL
+        self._model = SaliencyModel(open_model(self, ENVIRONMENT, MODEL))
 
     def prepare(self, pairs: Iterable[FramePair]) -> Iterator[FramePair]:
         """Put maps, and weights where they are wanted, on the pairs.

@@ -6,19 +6,14 @@ Source: Soucek and Lokoc, "TransNet V2: An effective deep network architecture f
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from tinyvmaf.errors import UsageError
-from tinyvmaf.features._published import OPTIONS, colour_of
+from tinyvmaf.features._published import OPTIONS, colour_of, open_model
 from tinyvmaf.features.base import Column, Feature, Option, OptionValue, Partial, Series
-from tinyvmaf.models.load import load
-from tinyvmaf.models.runtime import DnnConfig
 from tinyvmaf.video.frame import FramePair
 from tinyvmaf.vision.shots import THRESHOLD, Numbers
 from tinyvmaf.vision.transnet import HEIGHT, MODEL, WIDTH, TransNet
@@ -53,14 +48,7 @@ class TransnetV2(Feature):
             TinyVmafError: The model cannot be used; see `tinyvmaf.models.runtime.DnnConfig.open`.
         """
         super().__init__(**options)
-        path = str(self.values["model_path"]) or os.environ.get(ENVIRONMENT, "")
-        if path and not os.path.isfile(path):
-            raise UsageError(
-                f"Option model_path of feature {self.name} is a file, but there is none at {path!r}.",
-                f"Correct it or the variable {ENVIRONMENT}; without both the model that was pulled is taken.",
-            )
-        config = DnnConfig(device=str(self.values["device"]), threads=int(self.values["threads"]))
-        self._network = TransNet(config.open(load(Path(path) if path else MODEL)))
+        self._network = TransNet(open_model(self, ENVIRONMENT, MODEL))
 
     def stop(self) -> None:
         """End the run that goes on."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from tinyvmaf.errors import TinyVmafError
+from tinyvmaf.train import command
 
 ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 """BLAS adds in an order that depends on its number of threads."""
@@ -21,25 +22,20 @@ def main() -> int:
     """
     if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
         # BLAS reads its settings when it is loaded, so they must stand before this process starts.
-        command = [sys.executable, "-m", "tinyvmaf.train", *sys.argv[1:]]
-        os.execve(sys.executable, command, {**os.environ, **ONE_THREAD})
+        words = [sys.executable, "-m", "tinyvmaf.train", *sys.argv[1:]]
+        os.execve(sys.executable, words, {**os.environ, **ONE_THREAD})
     arguments = _parse()
-    try:
+
+    def ready() -> Callable[[], object]:
         from tinyvmaf.train.recipe import load_recipe
         from tinyvmaf.train.run import make_model
-    except ModuleNotFoundError as error:
-        _say(f"error: Training needs the package {error.name}. Run: pip install 'tinyvmaf[train,ffmpeg]'")
-        return 2
-    try:
+
         cache = arguments.cache or arguments.out / "cache"
-        make_model(load_recipe(arguments.recipe), arguments.data, arguments.out, cache, arguments.jobs, _say)
-    except TinyVmafError as error:
-        _say(f"error: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        _say("stopped; the same command goes on from here")
-        return 130
-    return 0
+        return lambda: make_model(
+            load_recipe(arguments.recipe), arguments.data, arguments.out, cache, arguments.jobs, command.say
+        )
+
+    return command.run(ready, "pip install 'tinyvmaf[train,ffmpeg]'", "stopped; the same command goes on from here")
 
 
 def _parse() -> argparse.Namespace:
@@ -48,19 +44,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for the model, its sidecar and its card")
     parser.add_argument("--cache", type=Path, help="folder for features, OUT/cache by default")
     parser.add_argument("--recipe", type=Path, help="another recipe than that of vmaf_tiny")
-    parser.add_argument("--jobs", type=_count, default=1, help="processes that encode and measure (default 1)")
+    parser.add_argument("--jobs", type=command.count, default=1, help="processes that encode and measure (default 1)")
     return parser.parse_args()
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("it must be 1 or more")
-    return number
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

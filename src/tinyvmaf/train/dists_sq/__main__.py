@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from tinyvmaf.errors import TinyVmafError
+from tinyvmaf.train import command
 
 
 def main() -> int:
@@ -16,26 +17,21 @@ def main() -> int:
         The exit code.
     """
     arguments = _parse()
-    try:
+
+    def ready() -> Callable[[], object]:
         import torch
 
         from tinyvmaf.train.dists_sq.run import Plan, make_model
-    except ModuleNotFoundError as error:
-        _say(f"error: Training needs the package {error.name}. Run: pip install 'tinyvmaf[train]' torch pillow")
-        return 2
-    torch.set_num_threads(arguments.threads)
-    words = vars(arguments)
-    del words["threads"]
-    try:
+
+        words = vars(arguments)
+        torch.set_num_threads(words.pop("threads"))
         resume = words.pop("resume")
-        make_model(Plan(**words | {"outside": tuple(words["outside"])}), resume, _say)
-    except TinyVmafError as error:
-        _say(f"error: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        _say("stopped; the same command with --resume goes on from here")
-        return 130
-    return 0
+        plan = Plan(**words | {"outside": tuple(words["outside"])})
+        return lambda: make_model(plan, resume, command.say)
+
+    return command.run(
+        ready, "pip install 'tinyvmaf[train]'", "stopped; the same command with --resume goes on from here"
+    )
 
 
 def _parse() -> argparse.Namespace:
@@ -46,28 +42,17 @@ def _parse() -> argparse.Namespace:
         "--out", type=Path, required=True, help="folder for the model, its figures and all that is kept"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the fit in that folder")
-    parser.add_argument("--scenes", type=_count, default=2000, help="scenes for training (default 2000)")
-    parser.add_argument("--steps", type=_count, default=4000, help="updates (default 4000)")
+    parser.add_argument("--scenes", type=command.count, default=2000, help="scenes for training (default 2000)")
+    parser.add_argument("--steps", type=command.count, default=4000, help="updates (default 4000)")
     parser.add_argument(
         "--precision", choices=("bfloat16", "float32"), default="bfloat16", help="of the teacher (default bfloat16)"
     )
-    parser.add_argument("--test-crops", type=_count, default=24, help="references of each test (default 24)")
+    parser.add_argument("--test-crops", type=command.count, default=24, help="references of each test (default 24)")
     parser.add_argument(
         "--outside", type=Path, action="append", default=[], help="folder of pictures to evaluate on, and nothing else"
     )
-    parser.add_argument("--threads", type=_count, default=1, help="of PyTorch (default 1)")
+    parser.add_argument("--threads", type=command.count, default=1, help="of PyTorch (default 1)")
     return parser.parse_args()
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("it must be 1 or more")
-    return number
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
