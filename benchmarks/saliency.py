@@ -258,7 +258,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="(default: all)")
-    parser.add_argument("--model", nargs="+", default=["u2netp"], help="ids or files; weights take the first")
+    parser.add_argument("--model", nargs="+", default=["saliency", "u2netp"], help="ids or files; weights: the first")
     parser.add_argument("--clips", type=int, metavar="N", help="how many clips of DAVIS (default: all)")
     parser.add_argument("--frames", type=int, default=48, metavar="N", help="frames at 1080p (default: 48)")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each at 1080p (default: 5)")

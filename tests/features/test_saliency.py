@@ -139,9 +139,8 @@ def test_options_are_checked(model):
         Saliency(model_path=model, size=1)
 
 
-def test_the_pulled_network_finds_what_stands_out(pulled):
-    """U2-NetP, run by hand as its authors' code does it, and by the feature without any option."""
-    file = pulled("u2netp")
+def _disc():
+    """A pair of equal frames with a red disc, and where it is."""
     height, width = 240, 320
     y, x = np.mgrid[:height, :width]
     disc = (y - 120) ** 2 + (x - 200) ** 2 < 50**2
@@ -149,10 +148,34 @@ def test_the_pulled_network_finds_what_stands_out(pulled):
     blue = np.where(disc[::2, ::2], 90, 128).astype(np.uint8)
     red = np.where(disc[::2, ::2], 200, 128).astype(np.uint8)
     (pair,) = pairs([(luma, blue, red)], [(luma, blue, red)])
+    return pair, disc
+
+
+def test_the_packaged_network_finds_what_stands_out():
+    pair, disc = _disc()
     (found,) = Saliency().prepare([pair])
+    mask = plane(found.saliency, *disc.shape) > 0.5
+    assert np.count_nonzero(mask & disc) > 0.8 * np.count_nonzero(mask | disc)
+
+
+def test_the_packaged_network_says_about_what_its_teacher_says(store):
+    pair, _ = _disc()
+    maps = []
+    for path in ("", store("u2netp") / "models" / "u2netp.onnx"):
+        (found,) = Saliency(model_path=str(path)).prepare([pair])
+        maps.append(plane(found.saliency, 240, 320))
+    assert np.abs(maps[0] - maps[1]).mean() < 0.05
+
+
+def test_the_pulled_network_finds_what_stands_out(store):
+    """U2-NetP, run by hand as its authors' code does it, and by the feature."""
+    file = store("u2netp") / "models" / "u2netp.onnx"
+    pair, disc = _disc()
+    height, width = disc.shape
+    (found,) = Saliency(model_path=str(file)).prepare([pair])
     picture = to_rgb(pair.reference, pair.colour, (320, 320), "bilinear").astype(np.float64)
     standard = (picture / picture.max() - IMAGENET[0]) / IMAGENET[1]
-    session = onnxruntime.InferenceSession(file.data, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     (values,) = session.run(["1959"], {"input.1": standard[None].astype(np.float32)})
     expected = (values - values.min()) / (values.max() - values.min())
     np.testing.assert_allclose(found.saliency, expected[0, 0], atol=1e-4)

@@ -243,10 +243,14 @@ def test_an_entry_that_breaks_the_schema_is_refused(tmp_path):
 def test_the_packaged_registry_is_the_one_made_from_the_files():
     data = registry.data_folder()
     assert (data / "registry.json").read_text() == register.build_registry(data)
-    (entry,) = registry.packaged()
-    assert (entry.id, entry.kind, entry.target, entry.licence) == ("vmaf_tiny", "fr", "teacher", "BSD-2-Clause-Patent")
-    assert (entry.data_licence, entry.card, entry.packaged) == ("open", "docs/models/vmaf_tiny.md", True)
-    assert (Path(__file__).resolve().parents[2] / entry.card).is_file()
+    entries = registry.packaged()
+    assert [(entry.id, entry.kind, entry.target, entry.licence) for entry in entries] == [
+        ("saliency", "saliency", "none", "Apache-2.0"),
+        ("vmaf_tiny", "fr", "teacher", "BSD-2-Clause-Patent"),
+    ]
+    for entry in entries:
+        assert (entry.data_licence, entry.card, entry.packaged) == ("open", f"docs/models/{entry.id}.md", True)
+        assert entry.sha256 in (Path(__file__).resolve().parents[2] / entry.card).read_text()
 
 
 def test_every_flipped_bit_of_the_packaged_registry_is_refused(folder, monkeypatch):

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     maps.add_argument("--pred-dir", metavar="DIR", help="maps, each named as its mask: .npy, .pgm, .png")
     maps.add_argument("--video", metavar="FILE", help="a video to make maps of: frame i goes with mask i")
     parser.add_argument("--gt-dir", metavar="DIR", required=True, help="masks: .npy, .pgm, .png")
-    parser.add_argument("--model", metavar="MODEL", help="with --video: an id or a file (default: u2netp)")
+    parser.add_argument("--model", metavar="MODEL", help="with --video: an id or a file (default: saliency)")
     parser.add_argument("--every", type=int, metavar="N", help="with --video: look at every N-th frame (default: 4)")
     parser.add_argument("--device", metavar="DEVICE", help="with --video: where the network runs (default: auto)")
     parser.add_argument("--threads", type=int, metavar="N", help="with --video: threads of the network (default: auto)")

@@ -25,8 +25,8 @@ Map: TypeAlias = npt.NDArray[np.float32]
 Matrix: TypeAlias = npt.NDArray[np.float32]
 Places: TypeAlias = npt.NDArray[np.intp]
 
-MODEL: Final = "u2netp"
-"""The network where nobody names another; it has to be pulled."""
+MODEL: Final = "saliency"
+"""The network where nobody names another; the package has it."""
 
 AREA: Final = 256 * 256
 """Pixels of the picture that a network without a size of its own sees; its shape is that of the frame."""

@@ -34,9 +34,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of photos/, frames/ and cutouts/")
     parser.add_argument("--out", type=Path, required=True, help="folder for samples, states and saliency.onnx")
     parser.add_argument("--resume", action="store_true", help="go on from the last saved state")
-    parser.add_argument("--files", type=command.count, default=64, help="files of 64 samples for training (default 64)")
+    parser.add_argument("--files", type=command.count, default=32, help="files of 64 samples for training (default 32)")
     parser.add_argument("--validation-files", type=command.count, default=4, help="the same for validation (default 4)")
-    parser.add_argument("--steps", type=command.count, default=6000, help="batches (default 6000)")
+    parser.add_argument("--steps", type=command.count, default=600, help="batches (default 600)")
     parser.add_argument("--threads", type=command.count, default=1, help="threads of the fit (default 1)")
     return parser.parse_args()
 

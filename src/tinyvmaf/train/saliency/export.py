@@ -1,14 +1,15 @@
 """The fitted network as an ONNX file of int8 weights, and proof that it computes what PyTorch computes.
 
 A convolution's weights are whole numbers of -127..127 times one number per output channel. ONNX Runtime spreads them
-to float32 once, when it opens the file, so that it runs as fast as one of float32 weights. Batch normalisation is
-folded into the convolutions.
+to float32 once, when it opens the file, so that it runs as fast as one of float32 weights.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -27,12 +28,18 @@ TOLERANCE: Final = 1e-4
 """Largest difference, on a scale of 0..1, between PyTorch and ONNX Runtime at equal weights."""
 
 _IR_VERSION = 8
+_AT_ONCE = 50
+"""Tensors that one node takes apart; of longer lists of numbers our guard does not follow the values."""
+
+_WORTH_IT = 64
+"""Numbers that a kernel must have to be stored as int8."""
+
 _DEFAULTS = {"dilations": (1, 1), "strides": (1, 1), "group": 1, "pads": (0, 0, 0, 0), "cubic_coeff_a": -0.75}
 """Attributes that need not be written at these values."""
 
 
 class Answer(nn.Module):
-    """What the file computes: the mean of what the network says of a picture and of its mirror image, as a share."""
+    """What the file computes: saliency as a share."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -40,8 +47,7 @@ class Answer(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """The map, float (1, 1, H, W) in 0..1, of a picture, float (1, 3, H, W) in 0..1."""
-        logits = self.network(torch.cat([picture, picture.flip(3)]))
-        return torch.sigmoid((logits[:1] + logits[1:].flip(3)) / 2)
+        return torch.sigmoid(self.network(picture))
 
 
 def export(network: Network, description: str) -> bytes:
@@ -83,7 +89,7 @@ def _compare(network: Network, data: bytes) -> None:
 
 
 def _traced(answer: Answer) -> ModelProto:
-    """The graph as PyTorch writes it, with batch normalisation folded and float32 weights."""
+    """The graph as PyTorch writes it, with float32 weights."""
     stream = io.BytesIO()
     axes = {2: "height", 3: "width"}
     with warnings.catch_warnings():
@@ -98,41 +104,56 @@ def _traced(answer: Answer) -> ModelProto:
 
 
 def _small(whole: ModelProto, description: str) -> ModelProto:
-    """The same graph with short names, int8 weights and float16 biases."""
+    """The same graph with short names, int8 kernels, and all float16 numbers in two tensors."""
     graph = GraphProto()
     graph.CopyFrom(whole.graph)
     _shorten(graph)
-    tensors, spread = [], []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.ndim == 4 and values.size > len(values):
-            new, nodes = _as_int8(tensor.name, values)
-        elif values.ndim == 1 and values.dtype == np.float32:
-            new, nodes = _as_float16(tensor.name, values)
-        else:
-            new, nodes = [tensor], []
-        tensors.extend(new)
-        spread.extend(nodes)
-    made = helper.make_graph([*spread, *graph.node], "saliency", graph.input, graph.output, tensors)
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kernels = {name: value for name, value in values.items() if value.ndim == 4 and value.size >= _WORTH_IT}
+    biases = {name: value for name, value in values.items() if value.ndim == 1 and value.dtype == np.float32}
+    others = [tensor for tensor in graph.initializer if tensor.name not in {**kernels, **biases}]
+    scales = {f"{name}s": _scale(value) for name, value in kernels.items()}
+    packed = _together("biases", biases), _together("scales", scales)
+    wholes = [_int8(name, value, scales[f"{name}s"]) for name, value in kernels.items()]
+    grown = [
+        node
+        for name in kernels
+        for node in (
+            helper.make_node("Cast", [f"{name}q"], [f"{name}w"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}w", f"{name}s"], [name]),
+        )
+    ]
+    nodes = [*chain.from_iterable(nodes for _, nodes in packed), *grown, *graph.node]
+    stored = [*others, *chain.from_iterable(tensors for tensors, _ in packed), *wholes]
+    made = helper.make_graph(nodes, "saliency", graph.input, graph.output, stored)
     return helper.make_model(
         made, producer_name="tinyvmaf.train", producer_version="1", doc_string=description, ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )  # fmt: skip
 
 
-def _as_int8(name: str, values: np.ndarray) -> tuple[list[TensorProto], list[NodeProto]]:
+def _scale(values: np.ndarray) -> np.ndarray:
+    """What one step of each output channel stands for, (outputs, 1, 1, 1)."""
     top = np.abs(values).max(axis=(1, 2, 3), keepdims=True)
-    scale = np.maximum(top / 127, 1e-7).astype(np.float16)
+    return np.maximum(top / 127, 1e-7).astype(np.float16)
+
+
+def _int8(name: str, values: np.ndarray, scale: np.ndarray) -> TensorProto:
     whole = np.clip(np.rint(values / scale.astype(np.float32)), -127, 127).astype(np.int8)
-    tensors, nodes = _as_float16(f"{name}s", scale)
-    cast = helper.make_node("Cast", [f"{name}q"], [f"{name}w"], to=TensorProto.FLOAT)
-    multiply = helper.make_node("Mul", [f"{name}w", f"{name}s"], [name])
-    return [numpy_helper.from_array(whole, f"{name}q"), *tensors], [*nodes, cast, multiply]
+    return numpy_helper.from_array(whole, f"{name}q")
 
 
-def _as_float16(name: str, values: np.ndarray) -> tuple[list[TensorProto], list[NodeProto]]:
-    tensor = numpy_helper.from_array(values.astype(np.float16), f"{name}h")
-    return [tensor], [helper.make_node("Cast", [f"{name}h"], [name], to=TensorProto.FLOAT)]
+def _together(name: str, values: Mapping[str, np.ndarray]) -> tuple[list[TensorProto], list[NodeProto]]:
+    """Tensors one after the other in few, because each costs room in a file, and nodes that take them apart."""
+    names, tensors, nodes = list(values), [], []
+    for number, start in enumerate(range(0, len(names), _AT_ONCE)):
+        own, some = f"{name}{number}", names[start : start + _AT_ONCE]
+        half = np.concatenate([values[one].astype(np.float16) for one in some])
+        lengths = np.array([len(values[one]) for one in some], np.int64)
+        tensors += [numpy_helper.from_array(half, f"{own}h"), numpy_helper.from_array(lengths, f"{own}n")]
+        nodes.append(helper.make_node("Cast", [f"{own}h"], [f"{own}f"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Split", [f"{own}f", f"{own}n"], some, axis=0))
+    return tensors, nodes
 
 
 def _shorten(graph: GraphProto) -> None:
@@ -144,7 +165,7 @@ def _shorten(graph: GraphProto) -> None:
         tensor.name = short[tensor.name]
     for node in graph.node:
         names = [short[name] for name in node.input], [short[name] for name in node.output]
-        kept = [a for a in node.attribute if a.name != "kernel_shape" and not _is_default(a)]
+        kept = [a for a in node.attribute if not _is_default(a) and (a.name, node.op_type) != ("kernel_shape", "Conv")]
         node.CopyFrom(NodeProto(op_type=node.op_type, input=names[0], output=names[1], attribute=kept))
 
 

@@ -1,21 +1,26 @@
-"""The fit: AdamW, at a steady rate and then a falling one, on growing squares; the average of the weights is kept."""
+"""The fit: the student learns to say, layer for layer, what the teacher says of the same pictures."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyvmaf.train.saliency.augment import Augmenter
 from tinyvmaf.train.saliency.composites import Pixels
-from tinyvmaf.train.saliency.network import Network
+from tinyvmaf.train.saliency.compress import Survey
+from tinyvmaf.train.saliency.condition import condition, plain
+from tinyvmaf.train.saliency.network import Convolution, Network, as_pictures
+from tinyvmaf.train.saliency.samples import Samples
+
+EXACT = ("up.3.up.2", "up.3.up.3", "up.3.up.4")
+"""Convolutions of the teacher whose large numbers cancel out in the next one: bfloat16 would leave noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,74 +30,99 @@ class Plan:
     Attributes:
         steps: Batches in all.
         decline: Share of them, at the end, in which the rate falls to zero.
-        sides: Of the squares, each with the share of the steps from which it holds.
         batch: Samples in a batch.
-        rate: Learning rate after the first `warm_up` batches.
+        rate: Learning rate of a convolution of middle importance after the first `warm_up` batches.
         warm_up: Batches in which it rises.
-        decay: Weight decay.
         memory: Of the average of the weights, per batch.
-        seed: Of the first weights and of the augmentation.
+        answers: Weight of the answers against the features.
+        seed: Of the order of the samples.
         rest: Batches between two validations, each of which saves the state.
     """
 
-    steps: int = 6000
-    decline: float = 0.6
-    sides: Sequence[tuple[float, int]] = ((0.0, 128), (0.35, 160), (0.75, 256))
-    batch: int = 16
-    rate: float = 2e-3
-    warm_up: int = 200
-    decay: float = 0.02
-    memory: float = 0.998
-    seed: int = 0
-    rest: int = 250
+    steps: int = 600
+    decline: float = 0.75
+    batch: int = 4
+    rate: float = 1e-4
+    warm_up: int = 30
+    memory: float = 0.99
+    answers: float = 0.3
+    seed: int = 1
+    rest: int = 50
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a batch."""
         left = (self.steps - step) / max(self.steps * self.decline, 1)
         return self.rate * min(1.0, (step + 1) / self.warm_up, left)
 
-    def side_at(self, step: int) -> int:
-        """Side of the squares of a batch."""
-        return next(side for start, side in reversed(self.sides) if step >= start * self.steps)
-
 
 class Fit:
-    """A network on its way."""
+    """A student on its way.
 
-    def __init__(self, plan: Plan) -> None:
-        torch.manual_seed(plan.seed)
-        self.plan = plan
-        self.step = 0
-        self.network = Network().to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self._optimiser = torch.optim.AdamW(self.network.parameters(), plan.rate, weight_decay=plan.decay)
+    Args:
+        teacher: Of whole convolutions.
+        student: What `compress` made of it; not changed.
+        known: Of the teacher: convolutions that matter more move more slowly.
+        plan: How to fit.
+    """
 
-    def advance(self, picture: Tensor, target: Tensor) -> float:
+    def __init__(self, teacher: Network, student: Network, known: Survey, plan: Plan) -> None:
+        self.plan, self.step = plan, 0
+        self._teacher = copy.deepcopy(teacher).to(memory_format=torch.channels_last)
+        self._network = copy.deepcopy(student).to(memory_format=torch.channels_last)
+        condition(self._network, known.seen)
+        self._average = copy.deepcopy(self._network).requires_grad_(False)
+        for network in (self._teacher, self._network):
+            for name in EXACT:
+                _in_float32(network.get_submodule(name))
+        self._optimiser = torch.optim.Adam(list(self._groups(known.sensitivities)), plan.rate, betas=(0.9, 0.98))
+
+    def _groups(self, importance: Sequence[float]) -> Iterator[dict[str, Any]]:
+        middle = float(np.median(importance))
+        for convolution, own in zip(self._network.convolutions(), importance, strict=True):
+            yield {"params": list(convolution.parameters()), "share": float(np.clip((own / middle) ** -0.5, 0.1, 3))}
+        yield {"params": [*self._network.sides.parameters(), *self._network.fuse.parameters()], "share": 0.3}
+
+    @property
+    def student(self) -> Network:
+        """The average so far, of plain convolutions."""
+        return plain(self._average)
+
+    def advance(self, pictures: Tensor) -> tuple[float, float]:
         """Fit one batch.
 
         Args:
-            picture: float (N, 3, H, W), RGB in 0..1.
-            target: float (N, 1, H, W) in 0..1.
+            pictures: As the teacher wants them, float (N, 3, H, W).
 
         Returns:
-            Its loss before the step.
+            How wrong features and answers were before.
         """
         for group in self._optimiser.param_groups:
-            group["lr"] = self.plan.rate_at(self.step)
+            group["lr"] = self.plan.rate_at(self.step) * group["share"]
+        given = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            maps = self.network.all_maps(picture.contiguous(memory_format=torch.channels_last))
-        loss = total_loss([m.float() for m in maps], target)
+            with torch.no_grad():
+                wanted = self._teacher.features(given)
+                answers = self._teacher.answers(wanted)
+            found = self._network.features(given)
+            said = self._network.answers(found)
+        features, maps = features_error(found, wanted), answers_error(said, answers)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        (features + self.plan.answers * maps).backward()
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
         self._optimiser.step()
-        self._remember()
         self.step += 1
-        return float(loss.detach())
+        self._remember()
+        return features.item(), maps.item()
+
+    def _remember(self) -> None:
+        memory = min(self.plan.memory, self.step / (self.step + 10))
+        with torch.no_grad():
+            for kept, own in zip(self._average.parameters(), self._network.parameters(), strict=True):
+                kept.lerp_(own, 1 - memory)
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs."""
-        state = {"step": self.step, "network": self.network.state_dict(), "average": self.average.state_dict()}
+        state = {"step": self.step, "network": self._network.state_dict(), "average": self._average.state_dict()}
         partial = path.with_suffix(".part")
         torch.save({**state, "optimiser": self._optimiser.state_dict()}, partial)
         partial.replace(path)
@@ -101,59 +131,49 @@ class Fit:
         """Go on from a saved state."""
         state: dict[str, Any] = torch.load(path, weights_only=True)
         self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
 
-    def _remember(self) -> None:
-        # Young averages would otherwise remember the random start.
-        memory = min(self.plan.memory, (self.step + 1) / (self.step + 10))
-        own = self.network.state_dict()
-        with torch.no_grad():
-            for name, kept in self.average.state_dict().items():
-                kept.lerp_(own[name], 1 - memory) if kept.is_floating_point() else kept.copy_(own[name])
 
-
-def total_loss(maps: Sequence[Tensor], target: Tensor) -> Tensor:
-    """How wrong the answer and, at a weight of 0.4 each, the levels of the decoder are.
+def features_error(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Mean over blocks of the squared error in units of the variance.
 
     Args:
-        maps: Logits (N, 1, h, w), the answer first.
-        target: (N, 1, H, W) in 0..1.
-
-    Returns:
-        Scalar: cross entropy, plus 1 - soft intersection over union, plus the mean absolute error.
+        found: Features of the student.
+        wanted: Those of the teacher, of the same shapes.
     """
-    losses = [_loss(m, functional.interpolate(target, m.shape[-2:], mode="area")) for m in maps]
-    return losses[0] + 0.4 * torch.stack(losses[1:]).sum()
+    pairs = [(a.float(), b.float()) for a, b in zip(found, wanted, strict=True)]
+    return torch.stack([(a - b).square().mean() / b.var() for a, b in pairs]).mean()
 
 
-def _loss(logits: Tensor, target: Tensor) -> Tensor:
-    answer = torch.sigmoid(logits)
-    both, either = (answer * target).sum((1, 2, 3)), (answer + target - answer * target).sum((1, 2, 3))
-    # One percent of the area keeps a nearly empty picture from counting as wholly wrong.
-    overlap = (both + 0.01 * target[0].numel()) / (either + 0.01 * target[0].numel())
-    entropy = functional.binary_cross_entropy_with_logits(logits, target)
-    return entropy + (1 - overlap).mean() + (answer - target).abs().mean()
+def answers_error(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Cross entropy beyond the least possible, of the answer and, at a tenth of the weight, of all levels.
+
+    Args:
+        found: Logits of the student, the answer first.
+        wanted: Those of the teacher, of the same shapes.
+    """
+    losses = [_entropy(a.float(), b.float()) for a, b in zip(found, wanted, strict=True)]
+    return losses[0] + 0.1 * torch.stack(losses[1:]).sum()
 
 
-class Samples:
-    """All stored samples of a folder."""
+def _entropy(found: Tensor, wanted: Tensor) -> Tensor:
+    target = torch.sigmoid(wanted)
+    cross = functional.binary_cross_entropy_with_logits
+    return cross(found, target) - cross(wanted, target)
 
-    def __init__(self, folder: Path) -> None:
-        self._files = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))]
 
-    def __len__(self) -> int:
-        return sum(map(len, self._files))
+def _in_float32(module: nn.Module) -> None:
+    """Keep a convolution out of autocast."""
+    assert isinstance(module, Convolution)
+    usual = module.forward
 
-    def draw(self, count: int, random: np.random.Generator) -> Pixels:
-        """Any samples, uint8 (count, h, w, 4)."""
-        files = random.integers(len(self._files), size=count)
-        return np.stack([self._files[i][random.integers(len(self._files[i]))] for i in files])
+    def forward(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return usual(x.float())
 
-    def all(self) -> Pixels:
-        """Every sample, uint8 (N, h, w, 4)."""
-        return np.concatenate(self._files)
+    module.forward = forward  # type: ignore[method-assign]
 
 
 def figures(network: Network, samples: Pixels, side: int) -> dict[str, float]:
@@ -166,72 +186,43 @@ def figures(network: Network, samples: Pixels, side: int) -> dict[str, float]:
 
     Returns:
         "iou": mean intersection over union at 0.5 of the samples whose target is not empty; "mae": mean absolute
-        error; "false": mean of the map where the target is empty.
+        error.
     """
-    return agreement(*answers(network, samples, side))
-
-
-def agreement(answer: Tensor, target: Tensor) -> dict[str, float]:
-    """What `figures` says of maps, float (N, 1, h, w) in 0..1, and their targets."""
+    target = torch.from_numpy(samples[..., 3]).unsqueeze(1).float() / 255
+    parts = np.array_split(samples, max(1, len(samples) // 8))
+    answer = torch.cat([_answers(network, part, side) for part in parts])
     yes, wanted = answer >= 0.5, target >= 0.5
     overlap = (yes & wanted).sum((1, 2, 3)) / (yes | wanted).sum((1, 2, 3)).clamp_min(1)
     there = wanted.float().mean((1, 2, 3)) > 0.005
-    false = answer.mean((1, 2, 3))[~there]
-    return {
-        "iou": float(overlap[there].mean()),
-        "mae": float((answer - target).abs().mean()),
-        "false": float(false.mean()) if len(false) else 0.0,
-    }
-
-
-def answers(network: Network, samples: Pixels, side: int) -> tuple[Tensor, Tensor]:
-    """Maps for stored samples, at their own size, and the targets.
-
-    Args:
-        network: In evaluation mode.
-        samples: uint8 (N, h, w, 4): red, green, blue, target.
-        side: Of the square that the network is to see.
-
-    Returns:
-        Both float (N, 1, h, w) in 0..1.
-    """
-    target = torch.from_numpy(samples[..., 3]).unsqueeze(1).float() / 255
-    parts = np.array_split(samples, max(1, len(samples) // 16))
-    return torch.cat([_answers(network, part, side) for part in parts]), target
+    return {"iou": float(overlap[there].mean()), "mae": float((answer - target).abs().mean())}
 
 
 def _answers(network: Network, samples: Pixels, side: int) -> Tensor:
-    seen = torch.from_numpy(samples[..., :3]).permute(0, 3, 1, 2).float() / 255
-    seen = functional.interpolate(seen, (side, side), mode="bilinear", align_corners=False, antialias=True)
-    with torch.no_grad():
-        answer = torch.sigmoid(network(seen))
+    """Maps at the samples' own size, float (N, 1, h, w) in 0..1."""
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        answer = torch.sigmoid(network(as_pictures(samples, side)).float())
     return functional.interpolate(answer, samples.shape[1:3], mode="bilinear", align_corners=False)
 
 
-def fit_to_end(
-    fit: Fit, folders: tuple[Path, Path], objects: Callable[[], Tensor], out: Path, say: Callable[[str], None]
-) -> None:
-    """Fit to the end of the plan, looking for fresh samples at every validation.
+def fit_to_end(fit: Fit, folders: tuple[Path, Path], side: int, state: Path, say: Callable[[str], None]) -> None:
+    """Fit to the end of the plan.
 
     Args:
         fit: New, or restored.
         folders: Samples for training and for validation.
-        objects: Loads the objects to paste.
-        out: Folder for state.pt, and best.pt: the average that did best at its validation in the decline.
+        side: Of the squares that are seen.
+        state: File that the state goes to at every validation.
         say: Takes a line per validation.
     """
-    plan = fit.plan
-    best, losses = -np.inf, []
+    plan, train, held_out = fit.plan, Samples(folders[0]), Samples(folders[1]).all()
+    losses: list[tuple[float, float]] = []
     while fit.step < plan.steps:
-        samples = Samples(folders[0])
         random = np.random.default_rng((plan.seed, fit.step))
-        augment = Augmenter(objects(), int(random.integers(1 << 31)))
-        for _ in range(min(plan.rest, plan.steps - fit.step)):
-            losses.append(fit.advance(*augment(samples.draw(plan.batch, random), plan.side_at(fit.step))))
-        got = figures(fit.average, Samples(folders[1]).all(), plan.sides[-1][1])
-        said = " ".join(f"{name} {value:.4f}" for name, value in got.items())
-        say(f"{fit.step} of {plan.steps}, {len(samples)} samples: loss {np.mean(losses[-plan.rest :]):.4f} {said}")
-        fit.save(out / "state.pt")
-        if got["iou"] - got["mae"] > best:
-            best = got["iou"] - got["mae"]
-            torch.save(fit.average.state_dict(), out / "best.pt")
+        pictures = as_pictures(train.draw(plan.batch, random), side)
+        losses.append(fit.advance(pictures.flip(3) if random.random() < 0.5 else pictures))
+        if fit.step % plan.rest == 0 or fit.step == plan.steps:
+            got = figures(fit.student, held_out, side)
+            wrong = np.mean(losses[-plan.rest :], axis=0)
+            said = " ".join(f"{name} {value:.4f}" for name, value in got.items())
+            say(f"{fit.step} of {plan.steps}: features {wrong[0]:.4f} answers {wrong[1]:.4f} {said}")
+            fit.save(state)

@@ -1,14 +1,17 @@
-"""The student: a small U-shaped network of inverted residuals that says how much every pixel stands out.
+"""The teacher and the student in one form: a U of small Us, whose convolutions may be products of thinner ones.
 
-Inverted residuals after Sandler et al., "MobileNetV2" (2018); the U shape and the supervision of every level of the
-decoder after Qin et al., "U2-Net" (2020). All weights start from random numbers.
+Qin et al., "U2-Net: Going Deeper with Nested U-Structure for Salient Object Detection" (2020), in its small version,
+with batch normalisation folded into the convolutions. Where all convolutions are whole it is U2-NetP; in the student
+most are a product of up to three: fewer channels in, 3x3, more channels out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,125 +22,163 @@ STRIDE = 32
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of red, green and blue in photographs, on a scale of 0..1."""
 
+HEIGHTS = (7, 6, 5, 4, 0, 0)
+"""Levels of the small Us on the way down; those of 0 have four dilated levels of one size."""
+
+NARROW, WIDE = 16, 64
+"""Channels inside and between the small Us."""
+
+CONVOLUTIONS = 112
+"""That may be products."""
+
 
 @dataclass(frozen=True, slots=True)
-class Widths:
-    """Sizes of the network.
+class Ranks:
+    """Channels between the factors of a convolution; 0 where that factor is missing.
 
     Attributes:
-        stem: Channels at half size.
-        levels: Channels at 1/4, 1/8, 1/16 and 1/32 of the size.
-        depths: Blocks at each of these.
-        decoder: Channels of the decoder at 1/4, 1/8, 1/16 and 1/32.
-        expansion: Growth inside an inverted residual.
+        inside: After the first factor, 1x1.
+        outside: Before the last factor, 1x1.
     """
 
-    stem: int = 16
-    levels: Sequence[int] = (24, 40, 80, 96)
-    depths: Sequence[int] = (2, 3, 4, 2)
-    decoder: Sequence[int] = (32, 48, 64, 80)
-    expansion: int = 3
+    inside: int = 0
+    outside: int = 0
+
+
+class Convolution(nn.Module):
+    """3x3, whole or a product, and what it says below zero is cut off."""
+
+    def __init__(self, inside: int, outside: int, dilation: int, ranks: Ranks) -> None:
+        super().__init__()
+        self.inside, self.outside, self.dilation = inside, outside, dilation
+        thin, thick = ranks.inside or inside, ranks.outside or outside
+        self.first = nn.Conv2d(inside, thin, 1, bias=False) if ranks.inside else None
+        self.core = nn.Conv2d(thin, thick, 3, padding=dilation, dilation=dilation, bias=not ranks.outside)
+        self.last = nn.Conv2d(thick, outside, 1) if ranks.outside else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inside, H, W) to (N, outside, H, W)."""
+        for part in (self.first, self.core, self.last):
+            x = x if part is None else part(x)
+        return x.relu()
+
+
+class Block(nn.Module):
+    """A small U whose answer is added to what its first convolution says."""
+
+    def __init__(self, height: int, inside: int, ranks: Iterator[Ranks]) -> None:
+        super().__init__()
+        self.halves = height > 0
+        levels = height or 4
+        dilations = [1] * (levels - 1) + [2] if height else [2**level for level in range(levels)]
+
+        def make(before: int, after: int, level: int) -> Convolution:
+            return Convolution(before, after, dilations[level], next(ranks))
+
+        self.entrance = Convolution(inside, WIDE, 1, next(ranks))
+        self.down = nn.ModuleList(make(NARROW if k else WIDE, NARROW, k) for k in range(levels - 1))
+        self.bottom = make(NARROW, NARROW, levels - 1)
+        self.up = nn.ModuleList(make(2 * NARROW, NARROW if k else WIDE, k) for k in reversed(range(levels - 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inside, H, W) to (N, WIDE, H, W)."""
+        whole = self.entrance(x)
+        y, kept = whole, []
+        for level, convolution in enumerate(self.down):
+            y = convolution(_half(y) if level and self.halves else y)
+            kept.append(y)
+        y = self.bottom(y)
+        for level, convolution in enumerate(self.up):
+            y = convolution(torch.cat([double(y) if level and self.halves else y, kept.pop()], 1))
+        return whole + y
 
 
 class Network(nn.Module):
-    """Picture in, logits of saliency out."""
+    """Picture in, logits of saliency out.
 
-    def __init__(self, widths: Widths | None = None) -> None:
+    Args:
+        ranks: Of all convolutions that may be products, in the order in which they run; whole ones if it is empty.
+    """
+
+    def __init__(self, ranks: Sequence[Ranks] = ()) -> None:
         super().__init__()
-        w = widths or Widths()
+        self.ranks = tuple(ranks) or (Ranks(),) * CONVOLUTIONS
+        left = iter(self.ranks)
         self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(1, 3, 1, 1))
-        self.stem = _convolution(3, w.stem, 3, stride=2)
-        before = (w.stem, *w.levels[:-1])
-        self.levels = nn.ModuleList(
-            _level(a, b, depth, w.expansion) for a, b, depth in zip(before, w.levels, w.depths, strict=True)
-        )
-        self.context = _Context(w.levels[-1], w.decoder[-1])
-        self.laterals = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(w.levels[:-1], w.decoder[:-1], strict=True))
-        self.narrows = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(w.decoder[1:], w.decoder[:-1], strict=True))
-        self.merges = nn.ModuleList(_Residual(c, 2) for c in w.decoder[:-1])
-        self.fine = nn.Conv2d(w.decoder[0], w.stem, 1)
-        self.last = nn.Sequential(_convolution(w.stem, w.stem, 3), nn.Conv2d(w.stem, 1, 1))
-        self.sides = nn.ModuleList(nn.Conv2d(c, 1, 1) for c in w.decoder)
+        self.down = nn.ModuleList(Block(height, WIDE if k else 3, left) for k, height in enumerate(HEIGHTS))
+        self.up = nn.ModuleList(Block(height, 2 * WIDE, left) for height in reversed(HEIGHTS[:-1]))
+        self.sides = nn.ModuleList(nn.Conv2d(WIDE, 1, 3, padding=1) for _ in HEIGHTS)
+        self.fuse = nn.Conv2d(len(HEIGHTS), 1, 1)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Logits of saliency.
 
         Args:
-            picture: float (N, 3, H, W), RGB in 0..1, H and W multiples of STRIDE.
+            picture: float (N, 3, H, W), RGB in 0..1 with a largest value near 1; H and W multiples of STRIDE.
 
         Returns:
             float (N, 1, H, W).
         """
-        return self.all_maps(picture)[0]
+        return self.answers(self.features(picture))[0]
 
-    def all_maps(self, picture: Tensor) -> list[Tensor]:
-        """Logits of the answer, then those of every level of the decoder, from fine to coarse.
+    def features(self, picture: Tensor) -> list[Tensor]:
+        """What all blocks say, in the order in which they run.
 
         Args:
-            picture: float (N, 3, H, W), RGB in 0..1.
+            picture: As for `forward`.
 
         Returns:
-            First (N, 1, H, W), then (N, 1, h, w) with h, w = 1/4, 1/8, 1/16, 1/32 of the size.
+            Each float (N, WIDE, h, w).
         """
-        stem = self.stem((picture - self.mean) / self.deviation)
-        features = list(_steps(self.levels, stem))
-        decoded = [self.context(features[-1])]
-        for i in reversed(range(len(self.merges))):
-            above = _double(self.narrows[i](decoded[0]))
-            decoded.insert(0, self.merges[i](functional.relu(above + self.laterals[i](features[i]))))
-        fine = functional.relu(_double(self.fine(decoded[0])) + stem)
-        return [_double(self.last(fine)), *(side(x) for side, x in zip(self.sides, decoded, strict=True))]
+        x = (picture - self.mean) / self.deviation
+        found: list[Tensor] = []
+        for block in self.down:
+            found.append(block(_half(found[-1]) if found else x))
+        skipped = found[:-1]
+        for block in self.up:
+            found.append(block(torch.cat([double(found[-1]), skipped.pop()], 1)))
+        return found
+
+    def answers(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of the answer, then those of every level, from fine to coarse.
+
+        Args:
+            features: What `features` returned.
+
+        Returns:
+            First (N, 1, H, W), then (N, 1, h, w) with h, w = 1, 1/2, ... 1/32 of the size.
+        """
+        decoded = reversed(features[len(self.down) - 1 :])
+        sides = [side(x) for side, x in zip(self.sides, decoded, strict=True)]
+        large = [sides[0], *(double(x, 2.0**k) for k, x in enumerate(sides[1:], 1))]
+        return [self.fuse(torch.cat(large, 1)), *sides]
+
+    def convolutions(self) -> list[Convolution]:
+        """Those that may be products, in the order in which they run."""
+        return [module for module in self.modules() if isinstance(module, Convolution)]
 
 
-class _Residual(nn.Module):
-    """Widen, look around in every channel, narrow, and add what came in."""
+def as_pictures(samples: npt.NDArray[np.uint8], side: int) -> Tensor:
+    """What networks get to see of samples.
 
-    def __init__(self, channels: int, expansion: int) -> None:
-        super().__init__()
-        wide = channels * expansion
-        self.body = nn.Sequential(
-            _convolution(channels, wide, 1),
-            _convolution(wide, wide, 3, groups=wide),
-            nn.Conv2d(wide, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
+    Args:
+        samples: uint8 (N, h, w, 3 or more): red, green, blue.
+        side: Of the squares that are wanted.
 
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.body(x)
-        return x + y
+    Returns:
+        float (N, 3, side, side), divided by each picture's largest value.
+    """
+    seen = torch.from_numpy(samples[..., :3].copy()).permute(0, 3, 1, 2).float() / 255
+    if seen.shape[-2:] != (side, side):
+        seen = functional.interpolate(seen, (side, side), mode="bilinear", align_corners=False, antialias=True)
+    return seen / seen.amax((1, 2, 3), keepdim=True).clamp_min(1 / 255)
 
 
-class _Context(nn.Module):
-    """What the whole picture shows, given to every place."""
-
-    def __init__(self, inside: int, outside: int) -> None:
-        super().__init__()
-        self.local = _convolution(inside, outside, 1)
-        self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(inside, outside, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.local(x) + self.whole(x))
+def double(x: Tensor, scale: float = 2.0) -> Tensor:
+    """Enlarge maps, (N, C, H, W)."""
+    return functional.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
-def _convolution(inside: int, outside: int, size: int, stride: int = 1, groups: int = 1) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inside, outside, size, stride, size // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outside),
-        nn.ReLU(),
-    )
-
-
-def _level(inside: int, outside: int, depth: int, expansion: int) -> nn.Module:
-    halve = nn.Sequential(nn.Conv2d(inside, outside, 2, 2, bias=False), nn.BatchNorm2d(outside))
-    return nn.Sequential(halve, *(_Residual(outside, expansion) for _ in range(depth)))
-
-
-def _steps(modules: Iterable[nn.Module], x: Tensor) -> Iterable[Tensor]:
-    for module in modules:
-        x = module(x)
-        yield x
-
-
-def _double(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+def _half(x: Tensor) -> Tensor:
+    return functional.max_pool2d(x, 2, 2)

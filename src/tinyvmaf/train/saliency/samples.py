@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
-from tinyvmaf.train.saliency.composites import Composite, compose, cut_out
+from tinyvmaf.train.saliency.composites import Composite, Pixels, compose, cut_out
 from tinyvmaf.train.saliency.pictures import Pool
 from tinyvmaf.train.saliency.teacher import SIDE, Teacher
 
@@ -121,3 +121,29 @@ def _stored(picture: npt.NDArray[np.uint8], target: npt.NDArray[np.float32]) -> 
     shown = Image.fromarray(picture).resize((STORED, STORED), Image.Resampling.BILINEAR)
     wanted = Image.fromarray(target).resize((STORED, STORED), Image.Resampling.BILINEAR)
     return np.dstack([np.asarray(shown), np.rint(np.clip(np.asarray(wanted), 0, 1) * 255).astype(np.uint8)])
+
+
+class Samples:
+    """All stored samples of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._files))
+
+    def draw(self, count: int, random: np.random.Generator) -> Pixels:
+        """Any samples, uint8 (count, h, w, 4)."""
+        files = random.integers(len(self._files), size=count)
+        return np.stack([self._files[i][random.integers(len(self._files[i]))] for i in files])
+
+    def spread(self, count: int) -> Pixels:
+        """Samples evenly over all files, uint8 (count, h, w, 4)."""
+        places = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
+        starts = np.cumsum([0, *map(len, self._files)])
+        files = np.searchsorted(starts, places, "right") - 1
+        return np.stack([self._files[i][place - starts[i]] for i, place in zip(files, places, strict=True)])
+
+    def all(self) -> Pixels:
+        """Every sample, uint8 (N, h, w, 4)."""
+        return np.concatenate(self._files)

@@ -10,49 +10,70 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+import torch
+from onnx import numpy_helper
 
-from tinyvmaf.dnn.session import Session
 from tinyvmaf.models.load import load
+from tinyvmaf.train.saliency.network import Network, as_pictures
 
 SIDE: Final = 320
 """Of the square that it sees."""
-
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 Teacher = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """Picture, uint8 (SIDE, SIDE, 3) RGB, to its map, float32 (SIDE, SIDE) in 0..1."""
 
 
-def open_teacher() -> Teacher:
+def open_teacher() -> Network:
     """Open the pulled model.
 
-    Its maps are taken as they are: stretched to 0..1, as upstream shows them, a scene without an object would get one.
-
     Returns:
-        The teacher, on one thread.
+        The teacher, in evaluation mode; it is not to be changed.
 
     Raises:
         ModelError: It has not been pulled.
     """
-    session = Session(load("u2netp").data, threads=1, name="u2netp")
-    entrance, answer = session.inputs[0].name, session.outputs[0].name
-
-    def look(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        seen: npt.NDArray[np.float32] = session.run({entrance: prepare(picture)})[answer][0, 0]
-        return np.clip(seen, 0, 1)
-
-    return look
+    return read_teacher(load("u2netp").data)
 
 
-def prepare(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """The tensor that U2-Net wants.
+def read_teacher(data: bytes) -> Network:
+    """Take the weights out of the file.
 
     Args:
-        picture: uint8 (SIDE, SIDE, 3), RGB.
+        data: The file, u2netp.onnx as it is pulled; the guard has accepted it.
 
     Returns:
-        float32 (1, 3, SIDE, SIDE): divided by the picture's largest value, then standardised.
+        The teacher, in evaluation mode.
     """
-    scaled = picture.astype(np.float32) / max(int(picture.max()), 1)
-    return np.ascontiguousarray(((scaled - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None])
+    graph = onnx.load_from_string(data).graph
+    stored = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    # The file's convolutions run in the order in which the network counts its own; the sides and their sum come last.
+    pairs = [tuple(stored[name] for name in node.input[1:]) for node in graph.node if node.op_type == "Conv"]
+    teacher = Network()
+    own = [*(one.core for one in teacher.convolutions())]
+    inner = [pair for pair in pairs if len(pair[0]) > 1]
+    with torch.no_grad():
+        for convolution, (kernel, bias) in zip(own, inner, strict=True):
+            convolution.weight.copy_(kernel)
+            convolution.bias.copy_(bias)
+        for level, side in enumerate(teacher.sides, 1):
+            side.load_state_dict({"weight": stored[f"side{level}.weight"], "bias": stored[f"side{level}.bias"]})
+        teacher.fuse.load_state_dict({"weight": stored["outconv.weight"], "bias": stored["outconv.bias"]})
+    return teacher.eval().requires_grad_(False)
+
+
+def as_maps(teacher: Network) -> Teacher:
+    """What says where a picture is salient.
+
+    Its maps are taken as they are: stretched to 0..1, as upstream shows them, a scene without an object would get one.
+
+    Args:
+        teacher: Of `open_teacher`.
+    """
+
+    def look(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            seen: npt.NDArray[np.float32] = torch.sigmoid(teacher(as_pictures(picture[None], SIDE)))[0, 0].numpy()
+        return seen
+
+    return look
