@@ -23,7 +23,7 @@ SIDE = 256
 """Of the squares that the student sees while it is fitted."""
 
 SEEN = 288
-"""Of those that it sees in use: nearer to the teacher's own, and still fast enough for 30 frames of 1080p a second."""
+"""Of those that it sees in use: nearer to the teacher's own, at about 30 frames of 1080p a second on two cores."""
 
 NUMBERS = 440_000
 """Of the student: as many as a file of 500 kB holds."""
