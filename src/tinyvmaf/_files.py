@@ -8,7 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from tinyvmaf.errors import DataError
 
@@ -110,3 +110,17 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[str] | IO[byt
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a whole file by `atomic_write`.
+
+    Args:
+        path: The file to produce.
+        data: All of it.
+
+    Raises:
+        DataError: The file system refused.
+    """
+    with atomic_write(path, "wb") as stream:
+        cast("IO[bytes]", stream).write(data)

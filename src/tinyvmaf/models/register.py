@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import IO, cast
 
-from tinyvmaf._files import atomic_write
+from tinyvmaf._files import write_bytes
 from tinyvmaf.errors import ModelError
 from tinyvmaf.models import load, paths, schema
 from tinyvmaf.models.registry import CHECKSUM, REGISTRY, Entry, checksum, from_record
@@ -52,8 +51,7 @@ def write_registry(folder: Path, *, data_licence: str = "open", identity: str = 
     """
     data = build_registry(folder, data_licence=data_licence, identity=identity, issuer=issuer).encode()
     for name, content in ((REGISTRY, data), (CHECKSUM, checksum(data))):
-        with atomic_write(folder / name, "wb") as stream:
-            cast(IO[bytes], stream).write(content)
+        write_bytes(folder / name, content)
 
 
 _COPIED = ("kind", "target", "license", "data_license", "source", "card", "description", "quant_mode")

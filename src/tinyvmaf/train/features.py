@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import IO, TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyvmaf._files import atomic_write
+from tinyvmaf._files import write_bytes
 from tinyvmaf.features.adm import Adm
 from tinyvmaf.features.base import Feature
 from tinyvmaf.features.motion import Motion
@@ -98,8 +98,7 @@ def measure_source(recipe: Recipe, source: Source, data: Path, cache: Path) -> I
 def _save(path: Path, table: Table) -> None:
     buffer = io.BytesIO()
     np.save(buffer, table, allow_pickle=False)
-    with atomic_write(path, "wb") as stream:
-        cast(IO[bytes], stream).write(buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def cache_key(source: Source, distortion: Distortion, level: float) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, cast
 
-from tinyvmaf._files import atomic_write
+from tinyvmaf._files import write_bytes
 from tinyvmaf.models.runtime import open_bytes
 from tinyvmaf.score.fusion import TinyModel
 from tinyvmaf.train.card import DESCRIPTION, Facts, card, sidecar
@@ -43,7 +42,6 @@ def make_model(recipe: Recipe, data: Path, out: Path, cache: Path, jobs: int, sa
     digest = hashlib.sha256(model).hexdigest()
     texts = {".onnx": model, ".json": sidecar(facts).encode(), ".md": card(facts, digest).encode()}
     for suffix, content in texts.items():
-        with atomic_write(out / f"{recipe.name}{suffix}", "wb") as stream:
-            cast(IO[bytes], stream).write(content)
+        write_bytes(out / f"{recipe.name}{suffix}", content)
     say(f"{recipe.name}.onnx: {len(model)} bytes, SHA-256 {digest}")
     return out / f"{recipe.name}.onnx"

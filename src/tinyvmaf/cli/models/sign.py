@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import IO, cast
 
 TOKEN = "SIGSTORE_ID_TOKEN"
 
@@ -31,7 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code.
     """
-    from tinyvmaf._files import atomic_write, check_writable
+    from tinyvmaf._files import check_writable, write_bytes
     from tinyvmaf.models import load, paths
     from tinyvmaf.models.sign import sign
 
@@ -39,7 +38,6 @@ def execute(arguments: argparse.Namespace) -> int:
     check_writable(str(target), [str(arguments.file)])
     data = paths.read(arguments.file, load.MAX_BYTES)
     bundle = sign(data, identity_token=os.environ.get(TOKEN), trust_config=arguments.trust_config)
-    with atomic_write(target, "wb") as stream:
-        cast(IO[bytes], stream).write(bundle)
+    write_bytes(target, bundle)
     print(f"{arguments.file}: signed, {target}")
     return 0

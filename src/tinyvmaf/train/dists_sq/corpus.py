@@ -7,13 +7,12 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from tinyvmaf._files import atomic_write
+from tinyvmaf._files import write_bytes
 from tinyvmaf.train.dists_sq import damage, encode
 from tinyvmaf.train.dists_sq.damage import Damage, Image
 from tinyvmaf.train.dists_sq.pictures import Scenes, as_bytes
@@ -164,18 +163,7 @@ def save(scene: Scene, path: Path) -> None:
         structure=labels.structure.numpy(),
         distance=labels.distance.numpy(),
     )
-    write(path, stream.getvalue())
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file at once.
-
-    Args:
-        path: The file.
-        data: All of it.
-    """
-    with atomic_write(path, "wb") as file:
-        cast(IO[bytes], file).write(data)
+    write_bytes(path, stream.getvalue())
 
 
 def load(path: Path) -> Scene:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tinyvmaf.train.dists_sq.corpus import Scene, load, write
+from tinyvmaf._files import write_bytes
+from tinyvmaf.train.dists_sq.corpus import Scene, load
 from tinyvmaf.train.dists_sq.network import Tensors, Terms, compare_all, look, random_weights
 from tinyvmaf.train.dists_sq.teacher import STABILITY, WIDTHS
 
@@ -170,7 +171,7 @@ class Fit:
         }
         stream = io.BytesIO()
         torch.save(state, stream)
-        write(self._path, stream.getvalue())
+        write_bytes(self._path, stream.getvalue())
 
     def _restore(self) -> None:
         state = torch.load(self._path, weights_only=True)

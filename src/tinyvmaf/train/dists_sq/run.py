@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyvmaf._files import write_bytes
 from tinyvmaf.errors import UsageError
 from tinyvmaf.train.dists_sq import corpus, evaluate
 from tinyvmaf.train.dists_sq.damage import Image
@@ -75,9 +76,9 @@ def make_model(plan: Plan, resume: bool, say: Say) -> None:
 
     fit.run(lambda: train, tell)
     weights = evaluate.rounded(fit.average)
-    corpus.write(plan.out / "dists_sq.onnx", to_onnx(weights))
+    write_bytes(plan.out / "dists_sq.onnx", to_onnx(weights))
     report = {"pictures": _counted(pictures), "tests": _tested(plan, weights, teacher, pictures, say)}
-    corpus.write(plan.out / "report.json", json.dumps(report, indent=1).encode())
+    write_bytes(plan.out / "report.json", json.dumps(report, indent=1).encode())
 
 
 def _label(plan: Plan, teacher: Teacher, pictures: Sequence[Picture], split: str, count: int, say: Say) -> list[Path]:

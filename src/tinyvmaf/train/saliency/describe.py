@@ -9,8 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from tinyvmaf.models.recipes import U2NETP
+from tinyvmaf.train.saliency.export import OPSET
+
 DESCRIPTION: Final = "What stands out in a picture: U2-NetP made thinner, fitted to what it says of open pictures."
-TEACHER: Final = {"name": "u2netp", "sha256": "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"}
+TEACHER: Final = {"name": U2NETP.id, "sha256": U2NETP.file.sha256}
 
 _PACKAGES = ("numpy", "onnx", "onnxruntime", "pillow", "torch")
 
@@ -36,7 +39,7 @@ def sidecar(pictures: Path, side: int, parameters: int, fit: dict[str, int], rep
         "license": "Apache-2.0",
         "data_license": "open",
         "source": "thinner factors of U2-NetP (Apache-2.0, trained by its authors on DUTS-TR), fitted to its maps",
-        "onnx_opset": 17,
+        "onnx_opset": OPSET,
         "input_names": ["picture"],
         "output_names": ["saliency_map"],
         "frame": {

@@ -72,12 +72,6 @@ def export(network: Network, description: str) -> bytes:
     return data
 
 
-def difference(one: bytes, other: bytes, picture: Tensor) -> float:
-    """Largest difference between the maps of two files for one picture, float (1, 3, H, W)."""
-    maps = [Session(data, threads=1).run({"picture": picture.numpy()})["saliency_map"] for data in (one, other)]
-    return float(np.abs(maps[0] - maps[1]).max())
-
-
 def _compare(network: Network, data: bytes) -> None:
     picture = torch.rand(1, 3, 4 * STRIDE, 6 * STRIDE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tinyvmaf._files import write_bytes
 from tinyvmaf.train.saliency.composites import Pixels
 from tinyvmaf.train.saliency.compress import Survey
 from tinyvmaf.train.saliency.condition import condition, plain
@@ -123,9 +125,9 @@ class Fit:
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs."""
         state = {"step": self.step, "network": self._network.state_dict(), "average": self._average.state_dict()}
-        partial = path.with_suffix(".part")
-        torch.save({**state, "optimiser": self._optimiser.state_dict()}, partial)
-        partial.replace(path)
+        stream = io.BytesIO()
+        torch.save({**state, "optimiser": self._optimiser.state_dict()}, stream)
+        write_bytes(path, stream.getvalue())
 
     def restore(self, path: Path) -> None:
         """Go on from a saved state."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import torch
 
-from tinyvmaf._files import atomic_write
+from tinyvmaf._files import write_bytes
 from tinyvmaf.train.saliency.compress import compress, survey
 from tinyvmaf.train.saliency.describe import DESCRIPTION, sidecar
 from tinyvmaf.train.saliency.export import export
@@ -80,8 +79,10 @@ def make_model(pictures: Path, out: Path, size: Size, resume: bool, say: Callabl
     report = {name: figures(net, held_out, SIDE) for name, net in (("student", fit.student), ("teacher", teacher))}
     numbers = sum(p.numel() for p in fit.student.parameters())
     facts = {"samples": len(Samples(train)), "steps": fit.step, "seed": fit.plan.seed}
-    _write(out / "saliency.json", sidecar(pictures, SEEN, numbers, facts, report).encode())
-    return _write(out / "saliency.onnx", export(fit.student, DESCRIPTION))
+    made = out / "saliency.onnx"
+    write_bytes(out / "saliency.json", sidecar(pictures, SEEN, numbers, facts, report).encode())
+    write_bytes(made, export(fit.student, DESCRIPTION))
+    return made
 
 
 def begin(teacher: Network, samples: Samples, plan: Plan, say: Callable[[str], None]) -> Fit:
@@ -119,9 +120,3 @@ def label(pool: Pool, teacher: Teacher, folder: Path, files: int, seed: int, say
     maker = Maker(pool, teacher, folder, objects, seed)
     for number in range(files):
         say(f"samples {number + 1} of {files}: {maker.make(number)}")
-
-
-def _write(path: Path, data: bytes) -> Path:
-    with atomic_write(path, "wb") as stream:
-        cast(IO[bytes], stream).write(data)
-    return path

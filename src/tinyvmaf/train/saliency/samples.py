@@ -6,6 +6,7 @@ goes on where it was.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
+from tinyvmaf._files import write_bytes
 from tinyvmaf.train.saliency.composites import Composite, Pixels, compose, cut_out
 from tinyvmaf.train.saliency.pictures import Pool
 from tinyvmaf.train.saliency.teacher import SIDE, Teacher
@@ -57,10 +59,9 @@ class Maker:
         path = self.folder / f"{number:05d}.npy"
         if not path.exists():
             samples = np.stack([self._sample(number, i) for i in range(PER_FILE)])
-            partial = path.with_suffix(".part")
-            with partial.open("wb") as stream:
-                np.save(stream, samples)
-            partial.replace(path)
+            stream = io.BytesIO()
+            np.save(stream, samples)
+            write_bytes(path, stream.getvalue())
         return path
 
     def _sample(self, number: int, index: int) -> npt.NDArray[np.uint8]:

@@ -15,6 +15,7 @@ import torch
 from onnx import numpy_helper
 
 from tinyvmaf.models.load import load
+from tinyvmaf.models.recipes import U2NETP
 from tinyvmaf.train.saliency.network import Network, as_pictures
 
 SIDE: Final = 320
@@ -33,7 +34,7 @@ def open_teacher() -> Network:
     Raises:
         ModelError: It has not been pulled.
     """
-    return read_teacher(load("u2netp").data)
+    return read_teacher(load(U2NETP.id).data)
 
 
 def read_teacher(data: bytes) -> Network:
