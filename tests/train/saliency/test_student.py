@@ -12,16 +12,18 @@ from tinyvmaf.dnn.guard import check  # noqa: E402
 from tinyvmaf.dnn.session import Session  # noqa: E402
 from tinyvmaf.models.load import load  # noqa: E402
 from tinyvmaf.models.runtime import DnnConfig  # noqa: E402
+from tinyvmaf.train.saliency import compress as compress_module  # noqa: E402
 from tinyvmaf.train.saliency import run  # noqa: E402
 from tinyvmaf.train.saliency.composites import Composite, compose, cut_out  # noqa: E402
-from tinyvmaf.train.saliency.compress import Survey, choose, compress, factors, survey  # noqa: E402
-from tinyvmaf.train.saliency.condition import condition, plain  # noqa: E402
+from tinyvmaf.train.saliency.compress import Survey, choose, compress, survey  # noqa: E402
 from tinyvmaf.train.saliency.export import TOLERANCE, export  # noqa: E402
-from tinyvmaf.train.saliency.fit import Fit, Plan, answers_error, features_error, figures  # noqa: E402
-from tinyvmaf.train.saliency.network import CONVOLUTIONS, STRIDE, Network, Ranks, as_pictures  # noqa: E402
+from tinyvmaf.train.saliency.fit import Fit, Plan, answers_error, figures  # noqa: E402
+from tinyvmaf.train.saliency.network import CONVOLUTIONS, STRIDE, Network, as_pictures  # noqa: E402
 from tinyvmaf.train.saliency.pictures import find  # noqa: E402
 from tinyvmaf.train.saliency.samples import PER_FILE, STORED, Maker, Samples, crop  # noqa: E402
 from tinyvmaf.train.saliency.teacher import SIDE, as_maps, read_teacher  # noqa: E402
+from tinyvmaf.train.thin.convolution import Ranks  # noqa: E402
+from tinyvmaf.train.thin.progress import features_error  # noqa: E402
 from tinyvmaf.vision.saliency import SaliencyModel  # noqa: E402
 
 
@@ -153,8 +155,16 @@ def some_pictures(count=2, side=2 * STRIDE):
     return torch.nn.functional.interpolate(small, (side, side), mode="bicubic", align_corners=False).clamp(0, 1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fewer_choices():
+    """Ranks in steps of 16: the tables are made in a tenth of the time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(compress_module, "_ladder", lambda channels, few: [0, *range(8, channels * 3 // 4 + 1, 16)])
+        yield
+
+
 @pytest.fixture(scope="module")
-def surveyed():
+def surveyed(fewer_choices):
     teacher = wild_teacher()
     return teacher, survey(teacher, [some_pictures()])
 
@@ -194,28 +204,6 @@ def test_moments_are_those_of_what_a_convolution_sees(surveyed):
     assert float((found[:-1, :-1] - wanted).norm() / wanted.norm()) < 0.1
 
 
-@pytest.mark.parametrize("ranks", [Ranks(), Ranks(inside=64), Ranks(outside=64), Ranks(64, 64)])
-def test_factors_of_full_rank_lose_nothing(surveyed, ranks):
-    teacher, known = surveyed
-    whole, moment = teacher.down[1].entrance, known.seen[14]
-    made = factors(whole, moment, ranks)
-    assert made.error < 1e-4
-    rows = made.core.flatten(1)
-    rows = rows if made.first is None else rows @ torch.kron(made.first, torch.eye(9, dtype=torch.float64))
-    rows = rows if made.last is None else made.last @ rows
-    kernel = whole.core.weight.double().flatten(1)
-    right = torch.einsum("od,de,oe->", kernel, moment[:-1, :-1], kernel)
-    wrong = torch.einsum("od,de,oe->", kernel - rows, moment[:-1, :-1], kernel - rows)
-    assert float(wrong / right) < 1e-3
-
-
-def test_thinner_factors_lose_more_and_the_stated_share_is_lost(surveyed):
-    teacher, known = surveyed
-    whole, moment = teacher.down[1].entrance, known.seen[14]
-    errors = [factors(whole, moment, Ranks(r, r)).error for r in (48, 32, 16)]
-    assert 0 < errors[0] < errors[1] < errors[2] < 1
-
-
 def test_a_student_has_the_wanted_size_and_keeps_what_matters(surveyed):
     teacher, known = surveyed
     ranks = {size: choose(teacher, known, size) for size in (440_000, 800_000)}
@@ -244,18 +232,6 @@ def test_what_matters_more_becomes_less_thin(surveyed):
     assert uneven[14] == Ranks()
 
 
-def test_conditioned_convolutions_compute_the_same(surveyed):
-    teacher, known = surveyed
-    student = compress(teacher, known, 440_000)
-    with torch.no_grad():
-        before = student(some_pictures())
-        condition(student, known.seen)
-        after, again = student(some_pictures()), plain(student)(some_pictures())
-    scale = float(before.std())
-    assert float((after - before).abs().max()) < 2e-3 * scale
-    assert float((again - before).abs().max()) < 2e-3 * scale
-
-
 def test_fitting_brings_the_student_nearer_and_goes_on_after_a_restart(surveyed, tmp_path):
     teacher, known = surveyed
     student = compress(teacher, known, 440_000)
@@ -263,10 +239,10 @@ def test_fitting_brings_the_student_nearer_and_goes_on_after_a_restart(surveyed,
     fit = Fit(teacher, student, known, plan)
     losses = [fit.advance(some_pictures())[0] for _ in range(6)]
     assert losses[-1] < losses[0]
-    fit.save(tmp_path / "state.pt")
+    fit.progress.save(tmp_path / "state.pt")
     again = Fit(teacher, student, known, plan)
-    again.restore(tmp_path / "state.pt")
-    assert again.step == 6
+    again.progress.restore(tmp_path / "state.pt")
+    assert again.progress.step == 6
     assert again.advance(some_pictures())[0] == pytest.approx(fit.advance(some_pictures())[0], rel=1e-2)
     with torch.no_grad():
         nearer = features_error(fit.student.features(some_pictures()), teacher.features(some_pictures()))
@@ -275,10 +251,8 @@ def test_fitting_brings_the_student_nearer_and_goes_on_after_a_restart(surveyed,
 
 
 def test_errors_are_zero_for_the_teacher_itself():
-    features, answers = [torch.randn(2, 4, 8, 8)], [torch.randn(2, 1, 8, 8)] * 2
-    assert float(features_error(features, features)) == 0
+    answers = [torch.randn(2, 1, 8, 8)] * 2
     assert float(answers_error(answers, answers)) == pytest.approx(0, abs=1e-6)
-    assert float(features_error([features[0] + 1], features)) == pytest.approx(1 / float(features[0].var()), rel=1e-5)
     assert float(answers_error([answers[0] + 1] * 2, answers)) > 0.05
 
 

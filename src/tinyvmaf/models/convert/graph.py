@@ -58,6 +58,23 @@ class Graph:
             self.add("Cast", name, name=f"{name}.float32", to=TensorProto.FLOAT)
         return f"{name}.float32"
 
+    def whole(self, name: str, value: npt.NDArray[np.int8], step: npt.NDArray[np.float16]) -> str:
+        """Add an initialiser that is stored as int8 and computed with as float32.
+
+        Args:
+            name: Its name.
+            value: Its numbers in steps.
+            step: What a step stands for; of a shape that spreads to that of `value`.
+
+        Returns:
+            The name of the float32 value.
+        """
+        if name not in self._constants:
+            self.constant(name, value, np.int8)
+            steps = self.half(f"{name}.step", step)
+            self.add("Mul", self.add("Cast", name, to=TensorProto.FLOAT), steps, name=f"{name}.float32")
+        return f"{name}.float32"
+
     def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
         """Add a node of one output.
 

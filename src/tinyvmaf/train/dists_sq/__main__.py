@@ -42,8 +42,8 @@ def _parse() -> argparse.Namespace:
         "--out", type=Path, required=True, help="folder for the model, its figures and all that is kept"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the fit in that folder")
-    parser.add_argument("--scenes", type=command.count, default=2000, help="scenes for training (default 2000)")
-    parser.add_argument("--steps", type=command.count, default=4000, help="updates (default 4000)")
+    parser.add_argument("--scenes", type=command.count, default=2600, help="scenes for training (default 2600)")
+    parser.add_argument("--steps", type=command.count, default=2500, help="updates (default 2500)")
     parser.add_argument(
         "--precision", choices=("bfloat16", "float32"), default="bfloat16", help="of the teacher (default bfloat16)"
     )

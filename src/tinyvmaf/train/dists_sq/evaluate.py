@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image as Pillow
 
 from tinyvmaf.train.dists_sq.corpus import TAUGHT, UNSEEN, Scene, as_tensor, every_version, load, save
 from tinyvmaf.train.dists_sq.damage import Damage, Image
 from tinyvmaf.train.dists_sq.fit import predict
-from tinyvmaf.train.dists_sq.network import Tensors
+from tinyvmaf.train.dists_sq.network import Network
 from tinyvmaf.train.dists_sq.pictures import Picture, Scenes, as_bytes
 from tinyvmaf.train.dists_sq.teacher import Teacher
 from tinyvmaf.train.figures import Figures, agreement, intervals
@@ -117,16 +116,16 @@ def _make(name: str, image: Image, kind: str, teacher: Teacher, folder: Path) ->
         save(Scene(pixels[chosen], tuple(names[n] for n in chosen), labels), folder / f"{name}-{number:02}.npz")
 
 
-def cases(weights: Tensors, scenes: Iterable[tuple[str, Scene]]) -> list[Case]:
+def cases(network: Network, scenes: Iterable[tuple[str, Scene]]) -> list[Case]:
     """Compare the network with DISTS.
 
     Args:
-        weights: Of the network.
+        network: Fitted.
         scenes: What `labelled` yields.
     """
     found = []
     for reference, scene in scenes:
-        predicted, wanted = predict(weights, scene).distance[0], scene.labels.distance[0]
+        predicted, wanted = predict(network, scene)[0], scene.labels.distance[0]
         rows = zip(scene.names[1:], predicted[1:].tolist(), wanted[1:].tolist(), strict=True)
         found += [Case(reference, *row) for row in rows]
     return found
@@ -163,15 +162,3 @@ def _agreement(found: Sequence[Case]) -> Figures:
 
 def _columns(found: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([case.predicted for case in found]), np.array([case.wanted for case in found])
-
-
-def rounded(weights: Tensors) -> dict[str, torch.Tensor]:
-    """The weights as the exported file holds them.
-
-    Args:
-        weights: Of the network.
-    """
-    return {
-        name: value.detach().half().float() if name == "mixing" or "kernel" in name else value.detach()
-        for name, value in weights.items()
-    }

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import io
+import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from tinyvmaf._files import write_bytes
 from tinyvmaf.train.dists_sq.corpus import Scene, load
-from tinyvmaf.train.dists_sq.network import Tensors, Terms, compare_all, look, random_weights
-from tinyvmaf.train.dists_sq.teacher import STABILITY, WIDTHS
-
-COLOURS = WIDTHS[0]
-"""The teacher's first channels are R, G and B."""
-
-BUNCH = 64
-"""Channels of the teacher whose texture terms make one part of the distance; its structure terms are another part."""
-
-STRUCTURE = 0.06
-"""About the largest value of that part."""
+from tinyvmaf.train.dists_sq.network import STABILITY, Network, compare
+from tinyvmaf.train.dists_sq.teacher import Teacher
+from tinyvmaf.train.thin.condition import condition, copy_plain
+from tinyvmaf.train.thin.progress import Progress, features_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +27,29 @@ class Settings:
     Attributes:
         steps: Number of updates.
         scenes: Scenes in each.
-        matrix_rate: Largest step of kernels and of the mixing matrix, which Muon updates.
-        vector_rate: The same for biases, which Adam updates.
-        share_rate: The same for the logarithms of shares and knees.
-        decay_share: Share of the steps at the end in which all three fall to zero.
+        rate: Largest step of a weight that is one of many, times the root of their number.
+        weights_rate: Largest step of the logarithms of the terms' weights, in units of that.
+        warm_up: Steps in which both rise.
+        decline: Share of the steps at the end in which both fall to zero.
         memory: The weights that are kept average over about 1 / (1 - memory) updates.
         parts: Weight of the errors of the parts of the distance.
+        hint: Weight of the errors of the features.
+        hinted: Share of scenes whose features are looked at, because the teacher's take long.
         floor: Distance below which errors count absolutely; above, they count relatively.
         others: Weight of pairs without the reference.
-        seed: Of start values and order.
+        seed: Of the order.
     """
 
-    steps: int = 4000
+    steps: int = 2500
     scenes: int = 2
-    matrix_rate: float = 0.02
-    vector_rate: float = 3e-3
-    share_rate: float = 0.03
-    decay_share: float = 0.8
-    memory: float = 0.98
+    rate: float = 1.2e-3
+    weights_rate: float = 0.5
+    warm_up: int = 30
+    decline: float = 0.8
+    memory: float = 0.992
     parts: float = 0.5
+    hint: float = 0.5
+    hinted: float = 0.5
     floor: float = 0.05
     others: float = 0.3
     seed: int = 1
@@ -61,98 +59,107 @@ class Fit:
     """A fit that can be stopped and taken up again.
 
     Args:
-        alpha: (1475,) the teacher's weights of its texture terms.
+        teacher: To learn from.
+        student: What `start` made of it; not changed.
+        seen: What its convolutions see.
         settings: All numbers.
-        path: File of the state; read if it is there.
     """
 
-    def __init__(self, alpha: torch.Tensor, settings: Settings, path: Path) -> None:
-        self._alpha, self._settings, self._path = alpha[COLOURS:], settings, path
-        self._largest = torch.cat([self._alpha.reshape(-1, BUNCH).sum(1), torch.tensor([STRUCTURE])])
-        self.weights = random_weights(settings.seed, self._largest)
-        for value in self.weights.values():
-            value.requires_grad_()
-        matrices = [v for name, v in self.weights.items() if name == "mixing" or "kernel" in name]
-        vectors = [v for name, v in self.weights.items() if name == "offset" or "bias" in name]
-        shares = [self.weights[name] for name in ("shares", "colour_shares", "knees")]
-        self._rates = settings.matrix_rate, settings.vector_rate, settings.share_rate
-        self._optimisers = (
-            torch.optim.Muon(matrices, weight_decay=0.0, momentum=0.95),
-            torch.optim.Adam(vectors, betas=(0.9, 0.98)),
-            torch.optim.Adam(shares, betas=(0.9, 0.98)),
-        )
-        self.average = {name: value.detach().clone() for name, value in self.weights.items()}
-        self.step = 0
-        if path.exists():
-            self._restore()
+    def __init__(self, teacher: Teacher, student: Network, seen: Sequence[Tensor], settings: Settings) -> None:
+        self._teacher, self._settings = teacher, settings
+        network = copy.deepcopy(student).requires_grad_(True)
+        condition(network.convolutions, seen)
+        groups: list[dict[str, Any]] = [
+            {"params": [one], "share": one.shape[1] ** -0.5} for one in network.convolutions.parameters()
+        ]
+        groups.append({"params": [network.log_alpha, network.log_beta], "share": settings.weights_rate})
+        self.progress = Progress(network, groups, settings.memory, longest=2.0)
+        top = [torch.stack([some.sum() for some in w.split(teacher.network.widths)]) for w in teacher.network.weights()]
+        self._largest = torch.cat(top)
 
-    def run(self, paths: Callable[[], Sequence[Path]], say: Callable[[str], None], every: int = 50) -> None:
+    @property
+    def student(self) -> Network:
+        """The average so far, of plain convolutions."""
+        average = self.progress.average
+        made = Network(average.outputs, average.ranks)
+        copy_plain(made, average)
+        return made.eval().requires_grad_(False)
+
+    def run(self, paths: Sequence[Path], say: Callable[[str], None], save: Path, every: int = 100) -> None:
         """Train until the last step.
 
         Args:
-            paths: Returns the files of all scenes; asked again and again, so that scenes may be added meanwhile.
+            paths: Files of all scenes.
             say: Takes lines of progress.
+            save: File for the state.
             every: Steps between two lines, and between two savings of the state.
         """
-        order = self._order(paths)
-        sums = np.zeros(2)
-        while self.step < self._settings.steps:
-            sums += self._update([load(next(order)) for _ in range(self._settings.scenes)])
-            if self.step % every == 0 or self.step == self._settings.steps:
-                say(f"step {self.step}: " + " ".join(f"{value:.4f}" for value in sums / every))
-                sums[:] = 0
-                self.save()
+        order, losses = self._order(paths), []
+        while self.progress.step < self._settings.steps:
+            losses.append(self.advance([load(next(order)) for _ in range(self._settings.scenes)]))
+            if self.progress.step % every == 0 or self.progress.step == self._settings.steps:
+                say(f"step {self.progress.step}: " + " ".join(f"{value:.4f}" for value in np.mean(losses, axis=0)))
+                losses = []
+                self.progress.save(save)
 
-    def _order(self, paths: Callable[[], Sequence[Path]]) -> Iterator[Path]:
-        rng = np.random.default_rng([self._settings.seed, self.step])
+    def _order(self, paths: Sequence[Path]) -> Iterator[Path]:
+        rng = np.random.default_rng([self._settings.seed, self.progress.step])
         for _ in itertools.count():
-            files = paths()
-            yield from (files[n] for n in rng.permutation(len(files)))
+            yield from (paths[n] for n in rng.permutation(len(paths)))
 
-    def _update(self, scenes: Sequence[Scene]) -> np.ndarray:
-        parts = np.zeros(2)
+    def advance(self, scenes: Sequence[Scene]) -> list[float]:
+        """Fit a few scenes at once.
+
+        Args:
+            scenes: With labels.
+
+        Returns:
+            How wrong the distances, their parts and the features were before.
+        """
+        losses = np.zeros(3)
+        rng = np.random.default_rng([self._settings.seed, self.progress.step, 1])
         for scene in scenes:
-            losses = self._losses(scene)
-            (sum(losses) / len(scenes)).backward()
-            parts += [float(loss.detach()) / len(scenes) for loss in losses]
-        for optimiser, rate in zip(self._optimisers, self._rates, strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * self._schedule()
-            optimiser.step()
-            optimiser.zero_grad()
-        self.step += 1
-        memory = min(self._settings.memory, self.step / (self.step + 10))
-        with torch.no_grad():
-            for name, value in self.weights.items():
-                self.average[name].lerp_(value, 1 - memory)
-        return parts
+            found = self._losses(scene, hinted=rng.random() < self._settings.hinted)
+            weights = (1.0, self._settings.parts, self._settings.hint)
+            (sum(w * loss for w, loss in zip(weights, found, strict=True)) / len(scenes)).backward()
+            losses += [float(loss.detach()) / len(scenes) for loss in found]
+        self.progress.advance(self._rate())
+        return [float(loss) for loss in losses]
 
-    def _schedule(self) -> float:
-        left = 1 - self.step / self._settings.steps
-        return min((self.step + 1) / 50, left / self._settings.decay_share, 1.0)
+    def _rate(self) -> float:
+        step, settings = self.progress.step, self._settings
+        left = 1 - step / settings.steps
+        return settings.rate * min((step + 1) / settings.warm_up, left / settings.decline, 1.0)
 
-    def _losses(self, scene: Scene) -> list[torch.Tensor]:
-        """Of the distance, and of its parts."""
-        pictures = scene.pictures.contiguous(memory_format=torch.channels_last)
+    def _losses(self, scene: Scene, hinted: bool) -> list[Tensor]:
+        """Of the distance, of its parts, and of the features."""
+        pictures = scene.pictures
         with torch.autocast("cpu", torch.bfloat16):
-            seen = look(self.weights, pictures)
-        terms = compare_all(self.weights, seen)
-        parts = self._error(terms.parts, self._parts(scene), self._settings.floor * self._largest)
+            features = self.progress.network.features(pictures)
+        hint = self._hint(features, pictures) if hinted else torch.zeros(())
+        parts = torch.cat(self.progress.network.parts(compare(features)), -1)
+        floor = self._settings.floor
         return [
-            self._error(terms.distance, scene.labels.distance, torch.tensor(self._settings.floor)),
-            self._settings.parts * (parts * self._largest).sum(),
+            self._error(parts.sum(-1), scene.labels.distance, torch.tensor(floor)),
+            (self._error(parts, self._wanted(scene), 2 * floor * self._largest) * self._largest).sum(),
+            hint,
         ]
 
-    def _parts(self, scene: Scene) -> torch.Tensor:
-        """(G, G, P) what the teacher's texture terms, bunch by bunch, and its structure terms contribute."""
-        means = scene.labels.means[:, COLOURS:]
-        a, b = means[:, None], means[None]
-        texture = (a - b) ** 2 / (a * a + b * b + STABILITY) * self._alpha
-        return torch.cat(
-            [texture.unflatten(-1, (-1, BUNCH)).sum(-1), scene.labels.structure[..., 1:].sum(-1, True)], -1
-        )
+    def _hint(self, features: Sequence[Tensor], pictures: Tensor) -> Tensor:
+        """How wrong the features are, of the stages of which all channels are kept."""
+        pairs = list(zip(features, self._teacher.features(pictures), strict=True))[1:]
+        whole = [(own, wanted) for own, wanted in pairs if own.shape == wanted.shape]
+        return features_error(*zip(*whole, strict=True))
 
-    def _error(self, found: torch.Tensor, wanted: torch.Tensor, floor: torch.Tensor) -> torch.Tensor:
+    def _wanted(self, scene: Scene) -> Tensor:
+        """(G, G, 12) what the teacher's texture and structure terms of each stage contribute."""
+        a, b = scene.labels.means[:, None], scene.labels.means[None]
+        network = self._teacher.network
+        texture = (a - b) ** 2 / (a * a + b * b + STABILITY) * network.weights()[0]
+        stages = [some.sum(-1) for some in texture.split(network.widths, -1)]
+        return torch.cat([torch.stack(stages, -1), scene.labels.structure], -1)
+
+    def _error(self, found: Tensor, wanted: Tensor, floor: Tensor) -> Tensor:
         """Mean over pairs."""
         count = len(wanted)
         weight = torch.full((count, count), self._settings.others)
@@ -161,34 +168,8 @@ class Fit:
         error = (found - wanted).abs() / (wanted + floor)
         return torch.tensordot(weight / weight.sum(), error, 2)
 
-    def save(self) -> None:
-        """Write the state."""
-        state = {
-            "step": self.step,
-            "weights": {name: value.detach() for name, value in self.weights.items()},
-            "average": self.average,
-            "optimisers": [one.state_dict() for one in self._optimisers],
-        }
-        stream = io.BytesIO()
-        torch.save(state, stream)
-        write_bytes(self._path, stream.getvalue())
 
-    def _restore(self) -> None:
-        state = torch.load(self._path, weights_only=True)
-        self.step, self.average = state["step"], state["average"]
-        with torch.no_grad():
-            for name, value in self.weights.items():
-                value.copy_(state["weights"][name])
-        for one, stored in zip(self._optimisers, state["optimisers"], strict=True):
-            one.load_state_dict(stored)
-
-
-def predict(weights: Tensors, scene: Scene) -> Terms:
-    """The network's opinion of all pairs of a scene, in float32.
-
-    Args:
-        weights: Of the network.
-        scene: The pictures.
-    """
+def predict(network: Network, scene: Scene) -> Tensor:
+    """The network's opinion of all pairs of a scene, in float32, (G, G)."""
     with torch.inference_mode():
-        return compare_all(weights, look(weights, scene.pictures.contiguous(memory_format=torch.channels_last)))
+        return network.distances(scene.pictures)

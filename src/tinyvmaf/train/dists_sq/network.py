@@ -1,186 +1,173 @@
-"""The network: five stages of convolutions, compared by their means (texture) and covariances (structure).
+"""The teacher and the student in one form: DISTS, whose convolutions may be products of thinner ones.
 
-The form is that of DISTS, the network 13 times smaller. Three things are added. Texture features are products of powers
-of the channels' means, by a matrix that is learnt. Terms saturate, each at its own pace. And weights are learnt for
-several targets, parts of DISTS, whose sum is the distance.
+Ding et al., "Image Quality Assessment: Unifying Structure and Texture Similarity" (TPAMI 2020): the convolutions of
+VGG16, pools that keep the energy, and for every channel of every stage how unlike its means (texture) and its
+covariance (structure) are. Where all convolutions are whole it is DISTS; in the student most are a product of up to
+three: fewer channels in, 3x3, more channels out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import accumulate
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
-Tensors: TypeAlias = Mapping[str, torch.Tensor]
+from tinyvmaf.train.thin.convolution import Convolution, Ranks
 
-WIDTHS = (16, 48, 96, 128, 128)
-"""Channels of the stages, at strides 1, 2, 4, 8 and 16."""
+STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""Outputs of the convolutions, split where the network pools."""
 
-CHANNELS = sum(WIDTHS)
-"""Number of texture terms, and of structure terms, beside those of R, G and B themselves."""
-
-GAIN = 3.0
-"""Power of the means that the texture features start as: means change less than those of a deep network."""
-
-FAINT = 0.01
-"""Added to means before the logarithm, so that channels that hardly fire do not count."""
+OUTPUTS = tuple(width for stage in STAGES for width in stage)
+"""The same, not split."""
 
 STABILITY = 1e-6
 
-COLOUR_SHARE = 0.02
-"""Where the weights of the six terms of R, G and B start."""
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue in photographs, on a scale of 0..1."""
 
+WINDOW = ((1, 2, 1), (2, 4, 2), (1, 2, 1))
+"""Of a pool, in sixteenths."""
 
-def random_weights(seed: int, parts: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Start values.
+FAINT = 1e-12
+"""Added to the energy under it."""
 
-    Args:
-        seed: Same seed, same weights.
-        parts: (P,) largest values of the parts of the distance, 1 in total with `COLOUR_SHARE` for each colour term.
-
-    Returns:
-        Name to float32 tensor. Kernels are matrices (outputs, 9 * inputs).
-    """
-    rng = torch.Generator().manual_seed(seed)
-    weights, inputs = {}, 3
-    for stage, width in enumerate(WIDTHS):
-        for layer in range(2):
-            fan = 9 * inputs
-            weights[f"kernel{stage}{layer}"] = torch.randn(width, fan, generator=rng) * (2 / fan) ** 0.5
-            weights[f"bias{stage}{layer}"] = torch.zeros(width)
-            inputs = width
-    # The first layer starts blind to flat areas: then brightness does not drown what damage changes.
-    flat = weights["kernel00"].unflatten(1, (3, 9))
-    weights["kernel00"] = (flat - flat.mean(2, keepdim=True)).flatten(1)
-    # Each texture feature starts as a power of one channel's mean; the last three inputs are the means of R, G and B.
-    weights["mixing"] = GAIN * torch.cat([torch.eye(CHANNELS), torch.zeros(3, CHANNELS)])
-    weights["offset"] = torch.zeros(CHANNELS)
-    weights["knees"] = torch.zeros(2 * CHANNELS)
-    weights["shares"] = (parts / CHANNELS).log().repeat(2 * CHANNELS, 1)
-    weights["colour_shares"] = torch.full((6,), COLOUR_SHARE).log()
-    return weights
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the network sees in G pictures.
-
-    Attributes:
-        stages: The pictures (G, 3, H, W) and the features of all stages.
-        rgb_means: (G, 3).
-        textures: (G, C) texture features.
-    """
-
-    stages: tuple[torch.Tensor, ...]
-    rgb_means: torch.Tensor
-    textures: torch.Tensor
-
-
-def look(weights: Tensors, pictures: torch.Tensor) -> Seen:
-    """Run the stages.
-
-    Args:
-        weights: Of the network.
-        pictures: (G, 3, H, W) R'G'B' in 0..1.
-    """
-    value = (pictures - 0.5) * 4
-    stages = []
-    for stage in range(len(WIDTHS)):
-        if stage:
-            value = functional.avg_pool2d(value, 3, 2, 1, count_include_pad=False)
-        for layer in range(2):
-            kernel = weights[f"kernel{stage}{layer}"].unflatten(1, (-1, 3, 3))
-            value = functional.conv2d(value, kernel, weights[f"bias{stage}{layer}"], padding=1).relu()
-        stages.append(value)
-    with torch.autocast("cpu", enabled=False):
-        rgb_means = pictures.mean((2, 3))
-        means = torch.cat([*(one.mean((2, 3), dtype=torch.float32) for one in stages), rgb_means], dim=1)
-        logs = (means + FAINT).log() @ weights["mixing"] + weights["offset"]
-        return Seen((pictures, *stages), rgb_means, logs.clamp(-10, 10).exp())
+_LEAST = 1e-12
+"""Of a weight whose logarithm is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The distance in parts.
+    """How unlike every two of G pictures are, before weights.
 
     Attributes:
-        colour: Of R, G and B: their means and their structure.
-        parts: (..., P) of everything else.
+        texture: Of each stage, (G, G, C) in 0..1.
+        structure: Of each stage, (G, G, C) in 0..2.
     """
 
-    colour: torch.Tensor
-    parts: torch.Tensor
-
-    @property
-    def distance(self) -> torch.Tensor:
-        """The sum."""
-        return self.colour + self.parts.sum(-1)
+    texture: tuple[Tensor, ...]
+    structure: tuple[Tensor, ...]
 
 
-def compare_all(weights: Tensors, seen: Seen) -> Terms:
-    """Compare every two of G pictures.
+class Network(nn.Module):
+    """Pictures in, features of all stages out; and how to weigh what they differ in.
 
     Args:
-        weights: Of the network.
-        seen: What `look` returned for them.
+        outputs: Of all convolutions, in the order in which they run.
+        ranks: Of all; whole ones if it is empty.
 
-    Returns:
-        Terms of (G, G) pairs.
+    Attributes:
+        widths: Channels of the picture and of each stage, C in all.
     """
-    texture, colour = (_unlike_products(v[:, None] * v[None]) for v in (seen.textures, seen.rgb_means))
-    detail, *structure = (_unlike_products(_covariances(value)) for value in seen.stages)
-    return _weighed(weights, torch.cat([colour, detail], -1), torch.cat([texture, *structure], -1))
+
+    def __init__(self, outputs: Sequence[int] = OUTPUTS, ranks: Sequence[Ranks] = ()) -> None:
+        super().__init__()
+        self.outputs, self.ranks = tuple(outputs), tuple(ranks) or (Ranks(),) * len(OUTPUTS)
+        self.convolutions = nn.ModuleList(map(Convolution, (3, *self.outputs[:-1]), self.outputs, self.ranks))
+        self.widths = (3, *(self.outputs[end - 1] for end in accumulate(map(len, STAGES))))
+        self.log_alpha = nn.Parameter(torch.zeros(sum(self.widths)))
+        self.log_beta = nn.Parameter(torch.zeros(sum(self.widths)))
+
+    def weigh(self, alpha: Tensor, beta: Tensor) -> None:
+        """Set the weights of texture and structure terms, (C,) each."""
+        with torch.no_grad():
+            self.log_alpha.copy_(alpha.clamp_min(_LEAST).log())
+            self.log_beta.copy_(beta.clamp_min(_LEAST).log())
+
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Weights of texture and of structure terms, (C,) each."""
+        return self.log_alpha.exp(), self.log_beta.exp()
+
+    def features(self, pictures: Tensor) -> list[Tensor]:
+        """The pictures and the features at the end of every stage.
+
+        Args:
+            pictures: float (G, 3, H, W) R'G'B' in 0..1.
+
+        Returns:
+            (G, C, h, w) each, with h, w = 1, 1, 1/2, ... 1/16 of the size.
+        """
+        found, x, left = [pictures], standard(pictures), iter(self.convolutions)
+        for depth, stage in enumerate(STAGES):
+            x = pool(x) if depth else x
+            for _ in stage:
+                x = next(left)(x)
+            found.append(x)
+        return found
+
+    def parts(self, terms: Terms) -> tuple[Tensor, Tensor]:
+        """Weighed texture and structure terms, summed in each stage, (G, G, 6) each; together they are the distance."""
+        pairs = zip(self.weights(), (terms.texture, terms.structure), strict=True)
+        texture, structure = (
+            torch.stack([t @ w for t, w in zip(some, weights.split(self.widths), strict=True)], -1)
+            for weights, some in pairs
+        )
+        return texture, structure
+
+    def distances(self, pictures: Tensor) -> Tensor:
+        """The distance of every two of G pictures.
+
+        Args:
+            pictures: As for `features`.
+
+        Returns:
+            (G, G).
+        """
+        texture, structure = self.parts(compare(self.features(pictures)))
+        return (texture + structure).sum(-1)
 
 
-def compare(weights: Tensors, ref: torch.Tensor, dist: torch.Tensor) -> torch.Tensor:
-    """The distance of pairs of pictures, as the exported model computes it.
+def standard(pictures: Tensor) -> Tensor:
+    """Pictures as the first convolution sees them."""
+    mean, deviation = (torch.tensor(three).reshape(1, 3, 1, 1) for three in (MEAN, DEVIATION))
+    return ((pictures - mean) / deviation).contiguous(memory_format=torch.channels_last)
+
+
+def pool(x: Tensor) -> Tensor:
+    """Root of the squares' mean under a window, at every other place: (N, C, H, W) to half the size, rounded up."""
+    channels = x.shape[1]
+    window = (torch.tensor(WINDOW, dtype=x.dtype) / 16).expand(channels, 1, 3, 3)
+    return (functional.conv2d(x * x, window, stride=2, padding=1, groups=channels) + FAINT).sqrt()
+
+
+def compare(features: Sequence[Tensor]) -> Terms:
+    """Compare every two of G pictures, in float32.
 
     Args:
-        weights: Of the network.
-        ref: (N, 3, H, W) R'G'B' in 0..1.
-        dist: The same shape.
-
-    Returns:
-        (N,): 0 for equal pictures, about DISTS for others.
+        features: Of `Network.features`.
     """
-    a, b = look(weights, ref), look(weights, dist)
-    detail, *structure = (_unlike_structure(*pair) for pair in zip(a.stages, b.stages, strict=True))
-    colour = torch.cat([_unlike(a.rgb_means, b.rgb_means), detail], -1)
-    return _weighed(weights, colour, torch.cat([_unlike(a.textures, b.textures), *structure], -1)).distance
-
-
-def _weighed(weights: Tensors, colour: torch.Tensor, terms: torch.Tensor) -> Terms:
-    knees = weights["knees"].exp()
-    bent = terms * (1 + knees) / (terms + knees)
-    return Terms(colour @ weights["colour_shares"].exp(), bent @ weights["shares"].exp())
-
-
-def _unlike(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """1 - (2 ab + c) / (aa + bb + c), without its loss of digits where a and b are nearly equal."""
-    apart = one - other
-    return apart * apart / (one * one + other * other + STABILITY)
-
-
-def _unlike_structure(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """The same from covariances, (N, C)."""
-    one, other = (value - value.mean((2, 3), keepdim=True) for value in (one, other))
-    apart, size = one - other, (one * one + other * other).mean((2, 3))
-    return (apart * apart).mean((2, 3)) / (size + STABILITY)
-
-
-def _unlike_products(products: torch.Tensor) -> torch.Tensor:
-    """The same from the products of every two pictures, (G, G, C)."""
-    squares = products.diagonal(dim1=0, dim2=1).transpose(0, 1)
-    size = squares[:, None] + squares[None]
-    return ((size - 2 * products) / (size + STABILITY)).clamp_min(0)
-
-
-def _covariances(value: torch.Tensor) -> torch.Tensor:
-    """(G, G, C) covariances of every channel between every two pictures."""
     with torch.autocast("cpu", enabled=False):
-        flat = value.float().contiguous().flatten(2)
-        centred = (flat - flat.mean(2, keepdim=True)).transpose(0, 1)
-        return (centred @ centred.transpose(1, 2)).permute(1, 2, 0) / flat.shape[2]
+        found = [_compare(value) for value in features]
+    return Terms(tuple(texture for texture, _ in found), tuple(structure for _, structure in found))
+
+
+def _compare(value: Tensor) -> tuple[Tensor, Tensor]:
+    flat: Tensor = _Flat.apply(value)
+    means = flat.mean(2)
+    a, b = means[:, None], means[None]
+    centred = (flat - means[..., None]).transpose(0, 1)
+    covariances = (centred @ centred.transpose(1, 2)).permute(1, 2, 0) / flat.shape[2]
+    variances = covariances.diagonal(dim1=0, dim2=1).T
+    size = variances[:, None] + variances[None]
+    # 1 - (2 ab + c) / (aa + bb + c), without its loss of digits where a and b are nearly equal.
+    texture = (a - b) ** 2 / (a * a + b * b + STABILITY)
+    return texture, ((size - 2 * covariances) / (size + STABILITY)).clamp_min(0)
+
+
+class _Flat(torch.autograd.Function):
+    """(G, C, H, W) to float32 (G, C, H * W), there and back by way of channels last, which is many times faster."""
+
+    @staticmethod
+    def forward(context: torch.autograd.function.FunctionCtx, value: Tensor) -> Tensor:
+        context.kind, context.shape = value.dtype, value.shape
+        rows = value.permute(0, 2, 3, 1).reshape(value.shape[0], -1, value.shape[1])
+        return rows.transpose(1, 2).float().contiguous()
+
+    @staticmethod
+    def backward(context: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        count, channels, height, width = context.shape
+        rows = gradient.to(context.kind).transpose(1, 2).contiguous()
+        return rows.view(count, height, width, channels).permute(0, 3, 1, 2)

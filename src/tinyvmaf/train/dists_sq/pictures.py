@@ -74,7 +74,8 @@ def find(folder: Path) -> list[Picture]:
             rows = sorted(csv.DictReader(file), key=lambda row: row["file"])
             return [_picture(folder, row) for row in rows if (folder / row["file"]).is_file()]
     except (OSError, KeyError) as error:
-        raise DataError(f"The folder {folder} has no manifest.csv of pictures.", "See the page on training.") from error
+        columns = "It has the columns file, package_or_clip and licence."
+        raise DataError(f"The folder {folder} has no manifest.csv of pictures.", columns) from error
 
 
 def _picture(folder: Path, row: dict[str, str]) -> Picture:

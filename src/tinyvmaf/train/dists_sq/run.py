@@ -10,19 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tinyvmaf._files import write_bytes
 from tinyvmaf.errors import UsageError
 from tinyvmaf.train.dists_sq import corpus, evaluate
 from tinyvmaf.train.dists_sq.damage import Image
-from tinyvmaf.train.dists_sq.export import to_onnx
+from tinyvmaf.train.dists_sq.describe import sidecar
+from tinyvmaf.train.dists_sq.export import rounded, to_onnx
 from tinyvmaf.train.dists_sq.fit import Fit, Settings
-from tinyvmaf.train.dists_sq.network import Tensors
+from tinyvmaf.train.dists_sq.network import Network
 from tinyvmaf.train.dists_sq.pictures import Picture, Scenes, find, split_of
-from tinyvmaf.train.dists_sq.teacher import Teacher
+from tinyvmaf.train.dists_sq.start import OUTPUTS, RANKS, start, watched
+from tinyvmaf.train.dists_sq.teacher import Teacher, read_teacher
 
 Say = Callable[[str], None]
 
 VALIDATION_SCENES = 40
+
+WATCHED = 320
+"""Pictures at which the teacher is watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +73,74 @@ def make_model(plan: Plan, resume: bool, say: Say) -> None:
     if state.exists() and not resume:
         raise UsageError(f"The folder {plan.out} holds a fit already.", "Add --resume, or choose another folder.")
     plan.out.mkdir(parents=True, exist_ok=True)
-    teacher, pictures = Teacher(plan.teacher, plan.precision), find(plan.pictures)
+    teacher, pictures = Teacher(read_teacher(plan.teacher), plan.precision), find(plan.pictures)
     train = _label(plan, teacher, pictures, "train", plan.scenes, say)
     validation = _label(plan, teacher, pictures, "validation", VALIDATION_SCENES, say)
-    fit = Fit(teacher.alpha, Settings(steps=plan.steps), state)
+    settings = Settings(steps=plan.steps)
+    fit = resumed(teacher, settings, state) if state.exists() else begin(teacher, train, settings, say)
 
     def tell(line: str) -> None:
-        say(f"{line} | {_line(_validated(fit.average, validation))}")
+        say(f"{line} | {_line(_validated(fit.student, validation))}")
 
-    fit.run(lambda: train, tell)
-    weights = evaluate.rounded(fit.average)
-    write_bytes(plan.out / "dists_sq.onnx", to_onnx(weights))
-    report = {"pictures": _counted(pictures), "tests": _tested(plan, weights, teacher, pictures, say)}
-    write_bytes(plan.out / "report.json", json.dumps(report, indent=1).encode())
+    fit.run(train, tell, state)
+    finish(plan, fit.student, fit.progress.step, teacher, pictures, say)
+
+
+def begin(teacher: Teacher, train: Sequence[Path], settings: Settings, say: Say) -> Fit:
+    """Make the teacher thinner.
+
+    Args:
+        teacher: To start from.
+        train: Files of scenes.
+        settings: Of the fit.
+        say: Takes lines of progress.
+
+    Returns:
+        A fit at its first step.
+    """
+    pictures = watched((corpus.load(path).pictures for path in train), WATCHED)
+    student, seen = start(teacher.network, pictures, say)
+    return Fit(teacher, student, seen, settings)
+
+
+def resumed(teacher: Teacher, settings: Settings, state: Path) -> Fit:
+    """Go on with a fit.
+
+    Args:
+        teacher: To learn from.
+        settings: Of the fit.
+        state: What it saved.
+
+    Returns:
+        The fit where it stopped.
+    """
+    student = Network(OUTPUTS, RANKS)
+    # What its convolutions see is part of the state; until that is read, anything does.
+    fit = Fit(teacher, student, [torch.eye(9 * c.inside + 1).double() for c in student.convolutions], settings)
+    fit.progress.restore(state)
+    return fit
+
+
+def finish(plan: Plan, student: Network, steps: int, teacher: Teacher, pictures: Sequence[Picture], say: Say) -> None:
+    """Write the model, its sidecar and a report.
+
+    Args:
+        plan: What is made of what.
+        student: Fitted.
+        steps: Updates of the fit.
+        teacher: Labels the tests.
+        pictures: All that there are.
+        say: Takes lines of progress.
+    """
+    network = rounded(student)
+    tests = _tested(plan, network, teacher, pictures, say)
+    facts = {"scenes": plan.scenes, "steps": steps}
+    numbers = sum(p.numel() for p in network.parameters())
+    write_bytes(
+        plan.out / "report.json", json.dumps({"pictures": _counted(pictures), "tests": tests}, indent=1).encode()
+    )
+    write_bytes(plan.out / "dists_sq.json", sidecar(plan.pictures, numbers, facts, tests).encode())
+    write_bytes(plan.out / "dists_sq.onnx", to_onnx(network))
 
 
 def _label(plan: Plan, teacher: Teacher, pictures: Sequence[Picture], split: str, count: int, say: Say) -> list[Path]:
@@ -94,19 +156,19 @@ def _label(plan: Plan, teacher: Teacher, pictures: Sequence[Picture], split: str
     return paths
 
 
-def _validated(weights: Tensors, paths: Sequence[Path]) -> dict[str, Any]:
+def _validated(network: Network, paths: Sequence[Path]) -> dict[str, Any]:
     scenes = ((path.stem, corpus.load(path)) for path in paths)
-    return evaluate.figures(evaluate.cases(weights, scenes))
+    return evaluate.figures(evaluate.cases(network, scenes))
 
 
 def _tested(
-    plan: Plan, weights: Tensors, teacher: Teacher, pictures: Sequence[Picture], say: Say
+    plan: Plan, network: Network, teacher: Teacher, pictures: Sequence[Picture], say: Say
 ) -> dict[str, dict[str, Any]]:
     tests = {}
     for place, kind in itertools.product((None, *plan.outside), evaluate.WAYS):
         name = f"{place.name if place else 'open'}-{kind}"
         scenes = evaluate.labelled(_references(plan, place, pictures), kind, teacher, plan.out / "scenes" / name)
-        tests[name] = evaluate.figures(evaluate.cases(weights, scenes))
+        tests[name] = evaluate.figures(evaluate.cases(network, scenes))
         say(f"{name}: {_line(tests[name])}")
     return tests
 

@@ -15,9 +15,11 @@ from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from tinyvmaf.train.saliency.network import Convolution, Network, Ranks
+from tinyvmaf.train.saliency.network import Network
+from tinyvmaf.train.thin.convolution import TAPS, Convolution, Ranks
+from tinyvmaf.train.thin.factors import affine, factors, fill
+from tinyvmaf.train.thin.patches import patches, places
 
 PLACES: Final = 1500
 """Of each picture, and each convolution, at which is looked."""
@@ -29,29 +31,6 @@ TEMPER: Final = 0.75
 """Power of the sensitivities: large errors spread less than small ones foretell."""
 
 _Choice: TypeAlias = tuple[Ranks, float, int]
-
-_TAPS = 9
-_CERTAIN = 1e-4
-"""Of the mean variance, added to all: directions in which next to nothing was seen are not trusted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Factors:
-    """A convolution as a product.
-
-    Attributes:
-        first: (ranks.inside, inside), or None.
-        core: (thick, thin, 3, 3).
-        last: (outside, ranks.outside), or None.
-        bias: (outside,).
-        error: Variance of what is wrong over the variance of what is right.
-    """
-
-    first: Tensor | None
-    core: Tensor
-    last: Tensor | None
-    bias: Tensor
-    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +79,7 @@ def compress(teacher: Network, known: Survey, size: int) -> Network:
     student = Network(ranks)
     pairs = zip(teacher.convolutions(), student.convolutions(), known.seen, ranks, strict=True)
     for whole, own, moment, rank in pairs:
-        _fill(own, factors(whole, moment, rank))
+        fill(own, factors(affine(whole), moment, rank))
     student.sides.load_state_dict(teacher.sides.state_dict())
     student.fuse.load_state_dict(teacher.fuse.state_dict())
     return student.eval()
@@ -124,9 +103,9 @@ def moments(teacher: Network, pictures: Iterable[Tensor]) -> list[Tensor]:
 
     def look(module: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> None:
         assert isinstance(module, Convolution)
-        patches = _patches(given[0], module.dilation, random)
-        counts[module] += len(patches)
-        sums[module] = sums.get(module, torch.zeros(1)) + patches.T @ patches
+        seen = patches(given[0], places(given[0].shape, PLACES, random), module.dilation).double()
+        counts[module] += len(seen)
+        sums[module] = sums.get(module, torch.zeros(1)) + seen.T @ seen
 
     hooks = [one.register_forward_hook(look) for one in convolutions]
     for batch in pictures:
@@ -134,17 +113,6 @@ def moments(teacher: Network, pictures: Iterable[Tensor]) -> list[Tensor]:
     for hook in hooks:
         hook.remove()
     return [sums[one] / counts[one] for one in convolutions]
-
-
-def _patches(x: Tensor, dilation: int, random: torch.Generator) -> Tensor:
-    """Some patches of maps, float64 (K, 9 * channels + 1), a 1 at the end of each."""
-    count, _, height, width = x.shape
-    total = count * PLACES
-    batch, top, left = (torch.randint(n, (total,), generator=random) for n in (count, height, width))
-    around = functional.pad(x, (dilation,) * 4)
-    taps = [around[batch, :, top + i * dilation, left + j * dilation] for i, j in product(range(3), range(3))]
-    whole = torch.stack(taps, 2).flatten(1).double()
-    return torch.cat([whole, torch.ones(total, 1, dtype=torch.float64)], 1)
 
 
 @torch.no_grad()
@@ -164,7 +132,7 @@ def sensitivities(teacher: Network, pictures: Sequence[Tensor]) -> list[float]:
 
     def disturb(module: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> Tensor:
         assert isinstance(module, Convolution)
-        answer: Tensor = module.core(given[0])
+        answer = module.linear(given[0])
         noise = torch.randn(answer.shape, generator=random) * (NOISE * answer.var((0, 2, 3)).mean()).sqrt()
         return (answer + noise).relu()
 
@@ -222,11 +190,12 @@ def _choices(whole: Convolution, moment: Tensor) -> list[_Choice]:
     found = [(Ranks(), 0.0, everything)]
     if whole.inside < 8:
         return found
+    wanted = affine(whole)
     for inside, outside in product(_ladder(whole.inside, 32), _ladder(whole.outside, 16)):
         ranks = Ranks(inside, outside)
         numbers = _numbers(whole, ranks)
         if numbers < everything:
-            found.append((ranks, factors(whole, moment, ranks).error, numbers))
+            found.append((ranks, factors(wanted, moment, ranks).error, numbers))
     return found
 
 
@@ -236,74 +205,4 @@ def _ladder(channels: int, few: int) -> list[int]:
 
 def _numbers(whole: Convolution, ranks: Ranks) -> int:
     thin, thick = ranks.inside or whole.inside, ranks.outside or whole.outside
-    return whole.inside * ranks.inside + _TAPS * thin * thick + ranks.outside * whole.outside + whole.outside
-
-
-@torch.no_grad()
-def factors(whole: Convolution, moment: Tensor, ranks: Ranks) -> Factors:
-    """A convolution as a product of given ranks.
-
-    Args:
-        whole: The teacher's.
-        moment: What it gets to see, of `moments`.
-        ranks: Of the product.
-    """
-    kernel, bias = whole.core.weight.double().flatten(1), _bias(whole.core)
-    mean = moment[:-1, -1]
-    spread = moment[:-1, :-1] - mean[:, None] * mean
-    right = kernel @ spread @ kernel.T
-    last = torch.linalg.eigh(right)[1][:, -ranks.outside :] if ranks.outside else None
-    wanted = kernel if last is None else last.T @ kernel
-    first, core = _thinned(wanted, spread, whole.inside, ranks.inside)
-    made = core if first is None else core @ _everywhere(first)
-    made = made if last is None else last @ made
-    wrong = kernel - made
-    error = float((wrong @ spread * wrong).sum() / right.trace())
-    return Factors(first, core.unflatten(1, (-1, 3, 3)), last, bias + wrong @ mean, error)
-
-
-def _thinned(wanted: Tensor, spread: Tensor, inside: int, rank: int) -> tuple[Tensor | None, Tensor]:
-    """A first factor, and the kernel after it that comes nearest to the wanted one."""
-    if not rank:
-        return None, wanted
-    taps = wanted.unflatten(1, (inside, _TAPS))
-    weights = _surely(torch.einsum("oik,ojk->ij", taps, taps))
-    seen = spread.unflatten(0, (inside, _TAPS)).unflatten(2, (inside, _TAPS)).diagonal(dim1=1, dim2=3).mean(-1)
-    seen = _surely(seen)
-    _, sizes, right = torch.linalg.svd(_root(weights, 0.5) @ _root(seen, 0.5))
-    # The root shares the size of what passes between this factor and the kernel.
-    first = sizes[:rank, None].sqrt() * (right[:rank] @ _root(seen, -0.5))
-    everywhere = _everywhere(first)
-    normal = _surely(everywhere @ spread @ everywhere.T)
-    return first, torch.linalg.solve(normal, everywhere @ spread @ wanted.T).T
-
-
-def _everywhere(first: Tensor) -> Tensor:
-    """The first factor at all nine places of a patch."""
-    return torch.kron(first, torch.eye(_TAPS, dtype=first.dtype))
-
-
-def _surely(matrix: Tensor) -> Tensor:
-    return matrix + torch.eye(len(matrix), dtype=matrix.dtype) * (matrix.diagonal().mean() * _CERTAIN + 1e-12)
-
-
-def _root(matrix: Tensor, power: float) -> Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp_min(values.max() * 1e-7) ** power) @ vectors.T
-
-
-def _bias(convolution: nn.Conv2d) -> Tensor:
-    assert convolution.bias is not None
-    return convolution.bias.double()
-
-
-@torch.no_grad()
-def _fill(own: Convolution, made: Factors) -> None:
-    own.core.weight.copy_(made.core)
-    if own.first is not None and made.first is not None:
-        own.first.weight.copy_(made.first[..., None, None])
-    if own.last is not None and made.last is not None:
-        own.last.weight.copy_(made.last[..., None, None])
-    bias = (own.core if own.last is None else own.last).bias
-    assert bias is not None
-    bias.copy_(made.bias)
+    return whole.inside * ranks.inside + TAPS * thin * thick + ranks.outside * whole.outside + whole.outside

@@ -1,8 +1,4 @@
-"""The fitted network as an ONNX file of int8 weights, and proof that it computes what PyTorch computes.
-
-A convolution's weights are whole numbers of -127..127 times one number per output channel. ONNX Runtime spreads them
-to float32 once, when it opens the file, so that it runs as fast as one of float32 weights.
-"""
+"""The fitted network as an ONNX file of int8 weights, and proof that it computes what PyTorch computes."""
 
 from __future__ import annotations
 
@@ -22,6 +18,7 @@ from tinyvmaf.dnn.guard import check
 from tinyvmaf.dnn.session import Session
 from tinyvmaf.errors import ModelError
 from tinyvmaf.train.saliency.network import STRIDE, Network
+from tinyvmaf.train.thin.whole_numbers import steps_of, wholes_of
 
 OPSET: Final = 17
 TOLERANCE: Final = 1e-4
@@ -106,9 +103,11 @@ def _small(whole: ModelProto, description: str) -> ModelProto:
     kernels = {name: value for name, value in values.items() if value.ndim == 4 and value.size >= _WORTH_IT}
     biases = {name: value for name, value in values.items() if value.ndim == 1 and value.dtype == np.float32}
     others = [tensor for tensor in graph.initializer if tensor.name not in {**kernels, **biases}]
-    scales = {f"{name}s": _scale(value) for name, value in kernels.items()}
+    scales = {f"{name}s": steps_of(value) for name, value in kernels.items()}
     packed = _together("biases", biases), _together("scales", scales)
-    wholes = [_int8(name, value, scales[f"{name}s"]) for name, value in kernels.items()]
+    wholes = [
+        numpy_helper.from_array(wholes_of(value, scales[f"{name}s"]), f"{name}q") for name, value in kernels.items()
+    ]
     grown = [
         node
         for name in kernels
@@ -124,17 +123,6 @@ def _small(whole: ModelProto, description: str) -> ModelProto:
         made, producer_name="tinyvmaf.train", producer_version="1", doc_string=description, ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )  # fmt: skip
-
-
-def _scale(values: np.ndarray) -> np.ndarray:
-    """What one step of each output channel stands for, (outputs, 1, 1, 1)."""
-    top = np.abs(values).max(axis=(1, 2, 3), keepdims=True)
-    return np.maximum(top / 127, 1e-7).astype(np.float16)
-
-
-def _int8(name: str, values: np.ndarray, scale: np.ndarray) -> TensorProto:
-    whole = np.clip(np.rint(values / scale.astype(np.float32)), -127, 127).astype(np.int8)
-    return numpy_helper.from_array(whole, f"{name}q")
 
 
 def _together(name: str, values: Mapping[str, np.ndarray]) -> tuple[list[TensorProto], list[NodeProto]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyvmaf._files import write_bytes
 from tinyvmaf.train.saliency.composites import Pixels
 from tinyvmaf.train.saliency.compress import Survey
-from tinyvmaf.train.saliency.condition import condition, plain
-from tinyvmaf.train.saliency.network import Convolution, Network, as_pictures
+from tinyvmaf.train.saliency.network import Network, as_pictures
 from tinyvmaf.train.saliency.samples import Samples
+from tinyvmaf.train.thin.condition import condition, copy_plain
+from tinyvmaf.train.thin.convolution import Convolution
+from tinyvmaf.train.thin.progress import Progress, features_error
 
 EXACT = ("up.3.up.2", "up.3.up.3", "up.3.up.4")
 """Convolutions of the teacher whose large numbers cancel out in the next one: bfloat16 would leave noise."""
@@ -68,26 +68,21 @@ class Fit:
     """
 
     def __init__(self, teacher: Network, student: Network, known: Survey, plan: Plan) -> None:
-        self.plan, self.step = plan, 0
+        self.plan = plan
         self._teacher = copy.deepcopy(teacher).to(memory_format=torch.channels_last)
-        self._network = copy.deepcopy(student).to(memory_format=torch.channels_last)
-        condition(self._network, known.seen)
-        self._average = copy.deepcopy(self._network).requires_grad_(False)
-        for network in (self._teacher, self._network):
+        network = copy.deepcopy(student).to(memory_format=torch.channels_last)
+        condition(network.convolutions(), known.seen)
+        self.progress = Progress(network, list(_groups(network, known.sensitivities)), plan.memory, longest=5.0)
+        for one in (self._teacher, network):
             for name in EXACT:
-                _in_float32(network.get_submodule(name))
-        self._optimiser = torch.optim.Adam(list(self._groups(known.sensitivities)), plan.rate, betas=(0.9, 0.98))
-
-    def _groups(self, importance: Sequence[float]) -> Iterator[dict[str, Any]]:
-        middle = float(np.median(importance))
-        for convolution, own in zip(self._network.convolutions(), importance, strict=True):
-            yield {"params": list(convolution.parameters()), "share": float(np.clip((own / middle) ** -0.5, 0.1, 3))}
-        yield {"params": [*self._network.sides.parameters(), *self._network.fuse.parameters()], "share": 0.3}
+                _in_float32(one.get_submodule(name))
 
     @property
     def student(self) -> Network:
         """The average so far, of plain convolutions."""
-        return plain(self._average)
+        made = Network(self.progress.average.ranks)
+        copy_plain(made, self.progress.average)
+        return made.eval()
 
     def advance(self, pictures: Tensor) -> tuple[float, float]:
         """Fit one batch.
@@ -98,55 +93,25 @@ class Fit:
         Returns:
             How wrong features and answers were before.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.plan.rate_at(self.step) * group["share"]
+        network = self.progress.network
         given = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
                 wanted = self._teacher.features(given)
                 answers = self._teacher.answers(wanted)
-            found = self._network.features(given)
-            said = self._network.answers(found)
+            found = network.features(given)
+            said = network.answers(found)
         features, maps = features_error(found, wanted), answers_error(said, answers)
-        self._optimiser.zero_grad(set_to_none=True)
         (features + self.plan.answers * maps).backward()
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
-        self._optimiser.step()
-        self.step += 1
-        self._remember()
+        self.progress.advance(self.plan.rate_at(self.progress.step))
         return features.item(), maps.item()
 
-    def _remember(self) -> None:
-        memory = min(self.plan.memory, self.step / (self.step + 10))
-        with torch.no_grad():
-            for kept, own in zip(self._average.parameters(), self._network.parameters(), strict=True):
-                kept.lerp_(own, 1 - memory)
 
-    def save(self, path: Path) -> None:
-        """Write everything that `restore` needs."""
-        state = {"step": self.step, "network": self._network.state_dict(), "average": self._average.state_dict()}
-        stream = io.BytesIO()
-        torch.save({**state, "optimiser": self._optimiser.state_dict()}, stream)
-        write_bytes(path, stream.getvalue())
-
-    def restore(self, path: Path) -> None:
-        """Go on from a saved state."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        self.step = state["step"]
-        self._network.load_state_dict(state["network"])
-        self._average.load_state_dict(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
-
-
-def features_error(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Mean over blocks of the squared error in units of the variance.
-
-    Args:
-        found: Features of the student.
-        wanted: Those of the teacher, of the same shapes.
-    """
-    pairs = [(a.float(), b.float()) for a, b in zip(found, wanted, strict=True)]
-    return torch.stack([(a - b).square().mean() / b.var() for a, b in pairs]).mean()
+def _groups(network: Network, importance: Sequence[float]) -> Iterator[dict[str, Any]]:
+    middle = float(np.median(importance))
+    for convolution, own in zip(network.convolutions(), importance, strict=True):
+        yield {"params": list(convolution.parameters()), "share": float(np.clip((own / middle) ** -0.5, 0.1, 3))}
+    yield {"params": [*network.sides.parameters(), *network.fuse.parameters()], "share": 0.3}
 
 
 def answers_error(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
@@ -218,13 +183,13 @@ def fit_to_end(fit: Fit, folders: tuple[Path, Path], side: int, state: Path, say
     """
     plan, train, held_out = fit.plan, Samples(folders[0]), Samples(folders[1]).all()
     losses: list[tuple[float, float]] = []
-    while fit.step < plan.steps:
-        random = np.random.default_rng((plan.seed, fit.step))
+    while fit.progress.step < plan.steps:
+        random = np.random.default_rng((plan.seed, fit.progress.step))
         pictures = as_pictures(train.draw(plan.batch, random), side)
         losses.append(fit.advance(pictures.flip(3) if random.random() < 0.5 else pictures))
-        if fit.step % plan.rest == 0 or fit.step == plan.steps:
+        if fit.progress.step % plan.rest == 0 or fit.progress.step == plan.steps:
             got = figures(fit.student, held_out, side)
             wrong = np.mean(losses[-plan.rest :], axis=0)
             said = " ".join(f"{name} {value:.4f}" for name, value in got.items())
-            say(f"{fit.step} of {plan.steps}: features {wrong[0]:.4f} answers {wrong[1]:.4f} {said}")
-            fit.save(state)
+            say(f"{fit.progress.step} of {plan.steps}: features {wrong[0]:.4f} answers {wrong[1]:.4f} {said}")
+            fit.progress.save(state)

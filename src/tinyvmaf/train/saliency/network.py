@@ -8,13 +8,14 @@ most are a product of up to three: fewer channels in, 3x3, more channels out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tinyvmaf.train.thin.convolution import Convolution, Ranks
 
 STRIDE = 32
 """Height and width of a picture must be multiples of it."""
@@ -32,37 +33,6 @@ CONVOLUTIONS = 112
 """That may be products."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranks:
-    """Channels between the factors of a convolution; 0 where that factor is missing.
-
-    Attributes:
-        inside: After the first factor, 1x1.
-        outside: Before the last factor, 1x1.
-    """
-
-    inside: int = 0
-    outside: int = 0
-
-
-class Convolution(nn.Module):
-    """3x3, whole or a product, and what it says below zero is cut off."""
-
-    def __init__(self, inside: int, outside: int, dilation: int, ranks: Ranks) -> None:
-        super().__init__()
-        self.inside, self.outside, self.dilation = inside, outside, dilation
-        thin, thick = ranks.inside or inside, ranks.outside or outside
-        self.first = nn.Conv2d(inside, thin, 1, bias=False) if ranks.inside else None
-        self.core = nn.Conv2d(thin, thick, 3, padding=dilation, dilation=dilation, bias=not ranks.outside)
-        self.last = nn.Conv2d(thick, outside, 1) if ranks.outside else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inside, H, W) to (N, outside, H, W)."""
-        for part in (self.first, self.core, self.last):
-            x = x if part is None else part(x)
-        return x.relu()
-
-
 class Block(nn.Module):
     """A small U whose answer is added to what its first convolution says."""
 
@@ -73,9 +43,9 @@ class Block(nn.Module):
         dilations = [1] * (levels - 1) + [2] if height else [2**level for level in range(levels)]
 
         def make(before: int, after: int, level: int) -> Convolution:
-            return Convolution(before, after, dilations[level], next(ranks))
+            return Convolution(before, after, next(ranks), dilations[level])
 
-        self.entrance = Convolution(inside, WIDE, 1, next(ranks))
+        self.entrance = Convolution(inside, WIDE, next(ranks))
         self.down = nn.ModuleList(make(NARROW if k else WIDE, NARROW, k) for k in range(levels - 1))
         self.bottom = make(NARROW, NARROW, levels - 1)
         self.up = nn.ModuleList(make(2 * NARROW, NARROW if k else WIDE, k) for k in reversed(range(levels - 1)))

@@ -73,12 +73,12 @@ def make_model(pictures: Path, out: Path, size: Size, resume: bool, say: Callabl
     state = out / "state.pt"
     fit = begin(teacher, Samples(train), Plan(steps=size.steps), say)
     if resume and state.exists():
-        fit.restore(state)
+        fit.progress.restore(state)
     fit_to_end(fit, (train, validation), SIDE, state, say)
     held_out = Samples(validation).all()
     report = {name: figures(net, held_out, SIDE) for name, net in (("student", fit.student), ("teacher", teacher))}
     numbers = sum(p.numel() for p in fit.student.parameters())
-    facts = {"samples": len(Samples(train)), "steps": fit.step, "seed": fit.plan.seed}
+    facts = {"samples": len(Samples(train)), "steps": fit.progress.step, "seed": fit.plan.seed}
     made = out / "saliency.onnx"
     write_bytes(out / "saliency.json", sidecar(pictures, SEEN, numbers, facts, report).encode())
     write_bytes(made, export(fit.student, DESCRIPTION))

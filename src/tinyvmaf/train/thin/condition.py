@@ -8,16 +8,15 @@ much each of its channels varies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyvmaf.train.saliency.network import Convolution, Network
+from tinyvmaf.train.thin.convolution import TAPS, Convolution
 
 _PARTS = ("first", "core", "last")
-_TAPS = 9
 _DAMPING = 1e-3
 """Of the mean of the squares: what is hardly ever seen is not blown up beyond it."""
 
@@ -56,38 +55,38 @@ class Conditioned(nn.Module):
         return functional.conv2d(x, kernel, bias, padding=self.padding, dilation=self.dilation)
 
 
-def condition(network: Network, seen: Sequence[Tensor]) -> None:
-    """Make all factors of all convolutions easy to fit.
+def condition(convolutions: Iterable[Convolution], seen: Iterable[Tensor]) -> None:
+    """Make all factors of convolutions easy to fit.
 
     Args:
-        network: Changed in place; computes what it did.
-        seen: What its convolutions get to see, as `compress.Survey` has it.
+        convolutions: Changed in place; compute what they did.
+        seen: What each gets to see: float64 (9 * inside + 1, 9 * inside + 1), the mean of v v', v a patch and a 1.
     """
-    for convolution, moment in zip(network.convolutions(), seen, strict=True):
+    for convolution, moment in zip(convolutions, seen, strict=True):
         for (name, part), own in zip(list(_present(convolution)), list(_moments(convolution, moment)), strict=True):
             setattr(convolution, name, Conditioned(part, own))
 
 
 @torch.no_grad()
-def plain(network: Network) -> Network:
-    """The same network of plain convolutions.
+def copy_plain(made: nn.Module, given: nn.Module) -> None:
+    """Give a network of plain convolutions what one that `condition` changed has.
 
     Args:
-        network: One that `condition` changed; not changed here.
-
-    Returns:
-        A new one.
+        made: Changed in place.
+        given: Of the same form but for that.
     """
-    made = Network(network.ranks)
-    state = made.state_dict() | {k: v for k, v in network.state_dict().items() if k in made.state_dict()}
-    made.load_state_dict(state)
-    for mine, given in zip(made.convolutions(), network.convolutions(), strict=True):
+    state = made.state_dict()
+    made.load_state_dict(state | {name: value for name, value in given.state_dict().items() if name in state})
+    for mine, fitted in zip(_convolutions(made), _convolutions(given), strict=True):
         for name, part in _present(mine):
-            kernel, bias = getattr(given, name).weights()
+            kernel, bias = getattr(fitted, name).weights()
             part.weight.copy_(kernel)
             if part.bias is not None:
                 part.bias.copy_(bias)
-    return made.eval()
+
+
+def _convolutions(network: nn.Module) -> list[Convolution]:
+    return [module for module in network.modules() if isinstance(module, Convolution)]
 
 
 def _present(convolution: Convolution) -> Iterator[tuple[str, nn.Conv2d]]:
@@ -102,10 +101,10 @@ def _moments(convolution: Convolution, moment: Tensor) -> Iterator[Tensor]:
     count = convolution.inside
     to_core = torch.eye(len(moment), dtype=moment.dtype)
     if convolution.first is not None:
-        centre = torch.arange(count) * _TAPS + _TAPS // 2
+        centre = torch.arange(count) * TAPS + TAPS // 2
         yield moment[centre][:, centre]
         first = convolution.first.weight.detach().double().flatten(1)
-        to_core = torch.block_diag(torch.kron(first, torch.eye(_TAPS, dtype=first.dtype)), to_core[:1, :1])
+        to_core = torch.block_diag(torch.kron(first, torch.eye(TAPS, dtype=first.dtype)), to_core[:1, :1])
     at_core = to_core @ moment @ to_core.T
     if convolution.last is None:
         yield at_core
