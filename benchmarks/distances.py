@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 from tinyvmaf import score
 
 CRFS = (17, 22, 27, 32, 37, 42, 47)
-DISTANCES = ("lpips_sq", "lpips_alex", "dists")
+DISTANCES = ("lpips_sq", "lpips_alex", "dists", "dists_sq")
 KEYS = ("vmaf", *DISTANCES)
 FILES = ("docs/distances.md", "benchmarks/README.md")
 

@@ -21,7 +21,7 @@ from lab.trial import parsed
 
 SIZES = ((576, 324), (1920, 1080))
 FILES = ("docs/distances.md", "benchmarks/README.md")
-NETWORKS = ("lpips_sq", "lpips_alex", "dists")
+NETWORKS = ("lpips_sq", "lpips_alex", "dists", "dists_sq")
 
 TURNS = """
 import json, resource, sys, time

@@ -239,7 +239,7 @@ def test_check_in_a_process_of_its_own(folder):
 def test_list_names_what_is_packaged_and_what_can_be_pulled():
     rows = json.loads(models("list", "--json").out)
     where = {row["id"]: row["where"] for row in rows}
-    ours = {"saliency", "vmaf_tiny"}
+    ours = {"dists_sq", "saliency", "vmaf_tiny"}
     assert {name for name, place in where.items() if place == "packaged"} == {*ours, *registry.NETFLIX_SHA256}
     assert {name for name, place in where.items() if place == "can be pulled"} == set(RECIPES)
     research = {row["id"] for row in rows if row["data_licence"] == "research"}
@@ -285,7 +285,8 @@ def test_what_a_file_says_cannot_steer_the_terminal(folder):
 def test_verify_compares_every_registered_model():
     done = models("verify")
     assert (done.code, done.err) == (0, "")
-    assert [line.split(":")[0] for line in done.out.splitlines()] == ["saliency", "vmaf_tiny", *registry.NETFLIX_SHA256]
+    ours = ["dists_sq", "saliency", "vmaf_tiny"]
+    assert [line.split(":")[0] for line in done.out.splitlines()] == [*ours, *registry.NETFLIX_SHA256]
     assert all("as pinned, SHA-256 " in line for line in done.out.splitlines())
 
 
@@ -296,7 +297,7 @@ def test_one_flipped_bit_is_found(tmp_path, monkeypatch):
     whole = (copy / "vmaf_tiny.onnx").read_bytes()
     (copy / "vmaf_tiny.onnx").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     done = models("verify")
-    assert (done.code, len(done.lines), len(done.out.splitlines())) == (2, 1, 1 + len(registry.NETFLIX_SHA256))
+    assert (done.code, len(done.lines), len(done.out.splitlines())) == (2, 1, 2 + len(registry.NETFLIX_SHA256))
     assert "vmaf_tiny: The file of model vmaf_tiny must have SHA-256" in done.err
 
 
@@ -324,6 +325,7 @@ def test_a_damaged_entry_stops_nothing_and_can_be_removed(folder, store):
     done = models("verify")
     assert (done.code, len(done.lines)) == (2, 2)
     assert [line.split(":")[0] for line in done.out.splitlines()] == [
+        "dists_sq",
         "saliency",
         "vmaf_tiny",
         "one",
@@ -459,6 +461,8 @@ def test_parity_of_what_is_registered():
     title, *rows = done.out.splitlines()
     assert title.split()[:4] == ["model", "device", "ran", "on"]
     assert [row.split()[:3] for row in rows] == [
+        ["dists_sq", "cpu:threads=2", "CPU"],
+        ["dists_sq", "cpu:unoptimised", "CPU"],
         ["saliency", "cpu:threads=2", "CPU"],
         ["saliency", "cpu:unoptimised", "CPU"],
         ["vmaf_tiny", "cpu:threads=2", "CPU"],

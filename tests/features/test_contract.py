@@ -25,7 +25,7 @@ LAYOUTS = [(8, "420"), (10, "420"), (12, "422"), (16, "444"), (8, "400")]
 
 def _size(name):
     """Width and height, smaller where every pixel goes through a network."""
-    return (67, 61) if name in RECIPES else (WIDTH, HEIGHT)
+    return (67, 61) if name in RECIPES or name == "dists_sq" else (WIDTH, HEIGHT)
 
 
 def _clip(name, bits=8, chroma="420", frames=3, width=0, height=0):

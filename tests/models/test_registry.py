@@ -245,6 +245,7 @@ def test_the_packaged_registry_is_the_one_made_from_the_files():
     assert (data / "registry.json").read_text() == register.build_registry(data)
     entries = registry.packaged()
     assert [(entry.id, entry.kind, entry.target, entry.licence) for entry in entries] == [
+        ("dists_sq", "fr", "teacher", "MIT AND BSD-3-Clause"),
         ("saliency", "saliency", "none", "Apache-2.0"),
         ("vmaf_tiny", "fr", "teacher", "BSD-2-Clause-Patent"),
     ]

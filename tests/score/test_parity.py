@@ -47,6 +47,8 @@ def clips(tmp_path_factory):
 def test_registered_models_agree_on_a_generated_clip():
     rows = compare_devices([], ["cpu:threads=2", "cpu:unoptimised"])
     assert [(row.model, row.device, row.attached, row.output, row.dtype) for row in rows] == [
+        ("dists_sq", "cpu:threads=2", "CPU", "score", "float32"),
+        ("dists_sq", "cpu:unoptimised", "CPU", "score", "float32"),
         ("saliency", "cpu:threads=2", "CPU", "saliency_map", "float32"),
         ("saliency", "cpu:unoptimised", "CPU", "saliency_map", "float32"),
         ("vmaf_tiny", "cpu:threads=2", "CPU", "score", "float32"),

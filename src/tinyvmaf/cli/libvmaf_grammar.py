@@ -26,6 +26,7 @@ FEATURES: dict[str, str] = {
     "lpips_sq": "lpips_sq",
     "lpips_alex": "lpips_alex",
     "dists": "dists",
+    "dists_sq": "dists_sq",
     "transnet_v2": "transnet_v2",
     "fastdvdnet_pre": "fastdvdnet_pre",
     "saliency": "saliency",

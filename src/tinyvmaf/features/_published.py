@@ -1,4 +1,4 @@
-"""Published networks as features: one file each, with weights that are pulled or given by path."""
+"""Networks of two pictures as features: one file each, with weights of the package, pulled, or given by path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MATRICES: Final = {"auto": None, "bt601": "smpte170m", "bt709": "bt709", "bt2020
 """What users type -> FFmpeg's name of a YUV matrix; `compat` reproduces a fork of libvmaf."""
 
 OPTIONS: Final = (
-    Option("model_path", "", help="the ONNX file, in place of the model that was pulled"),
+    Option("model_path", "", help="the ONNX file, in place of the model of this name"),
     Option("matrix", "auto", choices=tuple(MATRICES), help="YUV matrix; auto takes what the video states"),
     Option("range", "auto", choices=("auto", "limited", "full"), help="range of the samples, likewise"),
     Option("device", "auto", help="where to run: a device, or several in order of preference"),
@@ -82,7 +82,7 @@ def open_model(feature: Feature, environment: str, default: str) -> ModelSession
         UsageError: There is no file of that name.
         TinyVmafError: The model cannot be used; see `tinyvmaf.models.runtime.DnnConfig.open`.
     """
-    path = named_file(feature, environment, "; without both the model that was pulled is taken")
+    path = named_file(feature, environment, "; without both the model of this name is taken")
     config = DnnConfig(device=str(feature.values["device"]), threads=int(feature.values["threads"]))
     return config.open(load(path or default))
 

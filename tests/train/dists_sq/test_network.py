@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch, which only training needs, is not installed")
 
+from small_dists import SMALL, wild  # noqa: E402
 from tinyvmaf.models.runtime import open_bytes  # noqa: E402
 from tinyvmaf.train.dists_sq import corpus, start  # noqa: E402
 from tinyvmaf.train.dists_sq.export import rounded, to_onnx  # noqa: E402
@@ -15,21 +16,6 @@ from tinyvmaf.train.dists_sq.teacher import Teacher, read_teacher  # noqa: E402
 from tinyvmaf.train.thin.convolution import Ranks  # noqa: E402
 
 SIZES = [(32, 32), (33, 47), (101, 64)]
-SMALL = (8, 8, 12, 12, *(16,) * 3, *(24,) * 6)
-"""Outputs of a teacher as deep as DISTS, but small enough for tests."""
-
-
-def wild(network, seed=1):
-    """Random weights, with as much to say at every layer, and unequal weights of terms."""
-    random = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, generator=random)
-            if module.bias is not None:
-                torch.nn.init.normal_(module.bias, 0, 0.1, generator=random)
-    weights = torch.rand(2, sum(network.widths), generator=random)
-    network.weigh(*(weights / weights.sum()))
-    return network.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--resume", action="store_true", help="go on with the fit in that folder")
     parser.add_argument("--scenes", type=command.count, default=2600, help="scenes for training (default 2600)")
-    parser.add_argument("--steps", type=command.count, default=2500, help="updates (default 2500)")
+    parser.add_argument("--steps", type=command.count, default=1900, help="updates (default 1900)")
     parser.add_argument(
         "--precision", choices=("bfloat16", "float32"), default="bfloat16", help="of the teacher (default bfloat16)"
     )

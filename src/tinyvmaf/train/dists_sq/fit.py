@@ -40,7 +40,7 @@ class Settings:
         seed: Of the order.
     """
 
-    steps: int = 2500
+    steps: int = 1900
     scenes: int = 2
     rate: float = 1.2e-3
     weights_rate: float = 0.5
