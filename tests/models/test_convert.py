@@ -248,6 +248,19 @@ def test_values_outside_eight_bits_do_not_leave_the_histogram():
     assert (run(data, frames=clip)[0] == 1).all()
 
 
+def test_whole_numbers_take_a_byte_and_are_computed_with_as_float32():
+    random = np.random.default_rng(4)
+    wholes, steps = random.integers(-127, 128, (64, 3), np.int8), np.float16([[0.5], [0.25]] * 32)
+    built = graph.Graph()
+    names = {built.whole("kernel", wholes, steps) for _ in range(2)}
+    assert len(names) == 1
+    product = built.add("MatMul", *names, "x")
+    data = built.file("whole", {"x": (3, 5)}, {product: (64, 5)}, "")
+    assert len(data) < 64 * 3 + 64 * 2 + 500
+    x = random.random((3, 5), np.float32)
+    np.testing.assert_allclose(run(data, x=x)[0], (wholes * steps.astype("f4")) @ x, rtol=1e-5)
+
+
 def test_the_same_weights_give_the_same_bytes(monkeypatch):
     lines = {f"lin{i}.model.1.weight": np.ones((1, layer[0], 1, 1), "f4") for i, layer in enumerate(lpips_alex.LAYERS)}
     given = torch_file(lines, monkeypatch)
