@@ -11,9 +11,10 @@ from onnx import TensorProto
 from torch import nn
 
 from tinyvmaf.dnn.guard import check
+from tinyvmaf.models.convert.dists import HANNING, MEAN, STABILITY, STAGES, STD
 from tinyvmaf.models.convert.graph import Graph
 from tinyvmaf.models.convert.pairs import spatial_mean, standardised
-from tinyvmaf.train.dists_sq.network import DEVIATION, FAINT, MEAN, STABILITY, STAGES, WINDOW, Network
+from tinyvmaf.train.dists_sq.network import FAINT, Network
 from tinyvmaf.train.thin.convolution import Convolution
 from tinyvmaf.train.thin.whole_numbers import steps_of, wholes_of
 
@@ -71,7 +72,7 @@ def rounded(network: Network) -> Network:
 
 def _look(graph: Graph, picture: str, network: Network) -> list[tuple[str, str]]:
     """The features at the end of every stage, and their squares."""
-    value, number = standardised(graph, picture, MEAN, DEVIATION), 0
+    value, number = standardised(graph, picture, MEAN, STD), 0
     found: list[tuple[str, str]] = []
     for depth, stage in enumerate(STAGES):
         value = _pool(graph, found[-1][1], network.widths[depth]) if found else value
@@ -102,7 +103,7 @@ def _kernel(graph: Graph, name: str, part: nn.Conv2d) -> str:
 
 
 def _pool(graph: Graph, squares: str, channels: int) -> str:
-    window = np.tile(np.array(WINDOW, np.float32) / 16, (channels, 1, 1, 1))
+    window = np.broadcast_to(HANNING, (channels, 1, 3, 3))
     names = squares, graph.half(f"window{channels}", window)
     energy = graph.add("Conv", *names, group=channels, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     return graph.add("Sqrt", graph.add("Add", energy, graph.constant("faint", FAINT)))

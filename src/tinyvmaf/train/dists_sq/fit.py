@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tinyvmaf.models.convert.dists import STABILITY
 from tinyvmaf.train.dists_sq.corpus import Scene, load
-from tinyvmaf.train.dists_sq.network import STABILITY, Network, compare
+from tinyvmaf.train.dists_sq.network import Network, compare
 from tinyvmaf.train.dists_sq.teacher import Teacher
 from tinyvmaf.train.thin.condition import condition, copy_plain
 from tinyvmaf.train.thin.progress import Progress, features_error

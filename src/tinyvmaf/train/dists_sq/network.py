@@ -16,24 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tinyvmaf.models.convert.dists import HANNING, MEAN, STABILITY, STAGES, STD
 from tinyvmaf.train.thin.convolution import Convolution, Ranks
 
-STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Outputs of the convolutions, split where the network pools."""
-
 OUTPUTS = tuple(width for stage in STAGES for width in stage)
-"""The same, not split."""
-
-STABILITY = 1e-6
-
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of red, green and blue in photographs, on a scale of 0..1."""
-
-WINDOW = ((1, 2, 1), (2, 4, 2), (1, 2, 1))
-"""Of a pool, in sixteenths."""
+"""Of the convolutions of the teacher, in the order in which they run."""
 
 FAINT = 1e-12
-"""Added to the energy under it."""
+"""Added to the energy under the window of a pool."""
 
 _LEAST = 1e-12
 """Of a weight whose logarithm is taken."""
@@ -122,14 +112,14 @@ class Network(nn.Module):
 
 def standard(pictures: Tensor) -> Tensor:
     """Pictures as the first convolution sees them."""
-    mean, deviation = (torch.tensor(three).reshape(1, 3, 1, 1) for three in (MEAN, DEVIATION))
+    mean, deviation = (torch.tensor(three).reshape(1, 3, 1, 1) for three in (MEAN, STD))
     return ((pictures - mean) / deviation).contiguous(memory_format=torch.channels_last)
 
 
 def pool(x: Tensor) -> Tensor:
     """Root of the squares' mean under a window, at every other place: (N, C, H, W) to half the size, rounded up."""
     channels = x.shape[1]
-    window = (torch.tensor(WINDOW, dtype=x.dtype) / 16).expand(channels, 1, 3, 3)
+    window = torch.from_numpy(HANNING).to(x.dtype).expand(channels, 1, 3, 3)
     return (functional.conv2d(x * x, window, stride=2, padding=1, groups=channels) + FAINT).sqrt()
 
 

@@ -13,7 +13,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from tinyvmaf.train.dists_sq.network import STAGES, Network, pool, standard
+from tinyvmaf.models.convert.dists import STAGES
+from tinyvmaf.train.dists_sq.network import Network, pool, standard
 from tinyvmaf.train.thin.convolution import Ranks
 from tinyvmaf.train.thin.factors import Affine, affine, factors, fill
 from tinyvmaf.train.thin.patches import Places, patches, places

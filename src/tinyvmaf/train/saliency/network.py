@@ -16,12 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tinyvmaf.train.thin.convolution import Convolution, Ranks
+from tinyvmaf.vision.pictures import IMAGENET_MEAN, IMAGENET_STD
 
 STRIDE = 32
 """Height and width of a picture must be multiples of it."""
-
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of red, green and blue in photographs, on a scale of 0..1."""
 
 HEIGHTS = (7, 6, 5, 4, 0, 0)
 """Levels of the small Us on the way down; those of 0 have four dilated levels of one size."""
@@ -74,8 +72,8 @@ class Network(nn.Module):
         super().__init__()
         self.ranks = tuple(ranks) or (Ranks(),) * CONVOLUTIONS
         left = iter(self.ranks)
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1))
         self.down = nn.ModuleList(Block(height, WIDE if k else 3, left) for k, height in enumerate(HEIGHTS))
         self.up = nn.ModuleList(Block(height, 2 * WIDE, left) for height in reversed(HEIGHTS[:-1]))
         self.sides = nn.ModuleList(nn.Conv2d(WIDE, 1, 3, padding=1) for _ in HEIGHTS)
